@@ -1,0 +1,139 @@
+"""cloudllm: chat with any language model from the terminal, or from your own program.
+
+Everything public is named here and loaded when it is first used (PEP 562), so that
+`import cloudllm` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudllm.errors import (
+        AuthenticationError,
+        CloudLLMError,
+        ConfigurationError,
+        ContextTooLong,
+        DeadlineExceeded,
+        InvalidResponse,
+        MissingKey,
+        ModelNotFound,
+        NetworkError,
+        PartialReply,
+        PluginError,
+        ProviderError,
+        RateLimited,
+        Refused,
+        RequestRejected,
+        ServerError,
+        UnknownModel,
+        UnknownProvider,
+        UsageError,
+    )
+    from cloudllm.events import (
+        Event,
+        ReasoningDelta,
+        RequestSent,
+        StreamEnded,
+        StreamEvent,
+        TextDelta,
+        Trimmed,
+        TurnFinished,
+    )
+    from cloudllm.hookspecs import hookimpl
+    from cloudllm.messages import Message, Role, Status, ToolCall, Usage
+    from cloudllm.paths import data_dir
+    from cloudllm.provider import (
+        Backend,
+        Client,
+        Deadlines,
+        ModelInfo,
+        Provider,
+        ProviderSettings,
+        Request,
+    )
+    from cloudllm.registry import client
+    from cloudllm.session import LLMSession
+    from cloudllm.settings import Settings
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "errors": (
+        "AuthenticationError CloudLLMError ConfigurationError ContextTooLong DeadlineExceeded "
+        "InvalidResponse MissingKey ModelNotFound NetworkError PartialReply PluginError "
+        "ProviderError RateLimited Refused RequestRejected ServerError UnknownModel "
+        "UnknownProvider UsageError"
+    ),
+    "events": (
+        "Event ReasoningDelta RequestSent StreamEnded StreamEvent TextDelta Trimmed TurnFinished"
+    ),
+    "hookspecs": "hookimpl",
+    "messages": "Message Role Status ToolCall Usage",
+    "paths": "data_dir",
+    "provider": "Backend Client Deadlines ModelInfo Provider ProviderSettings Request",
+    "registry": "client",
+    "session": "LLMSession",
+    "settings": "Settings",
+}
+_HOME = {name: module for module, names in _MODULE_OF.items() for name in names.split()}
+
+__all__ = (
+    "AuthenticationError",
+    "Backend",
+    "Client",
+    "CloudLLMError",
+    "ConfigurationError",
+    "ContextTooLong",
+    "DeadlineExceeded",
+    "Deadlines",
+    "Event",
+    "InvalidResponse",
+    "LLMSession",
+    "Message",
+    "MissingKey",
+    "ModelInfo",
+    "ModelNotFound",
+    "NetworkError",
+    "PartialReply",
+    "PluginError",
+    "Provider",
+    "ProviderError",
+    "ProviderSettings",
+    "RateLimited",
+    "ReasoningDelta",
+    "Refused",
+    "Request",
+    "RequestRejected",
+    "RequestSent",
+    "Role",
+    "ServerError",
+    "Settings",
+    "Status",
+    "StreamEnded",
+    "StreamEvent",
+    "TextDelta",
+    "ToolCall",
+    "Trimmed",
+    "TurnFinished",
+    "UnknownModel",
+    "UnknownProvider",
+    "Usage",
+    "UsageError",
+    "client",
+    "data_dir",
+    "hookimpl",
+)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cloudllm' has no attribute {name!r}")
+    value = getattr(import_module(f"cloudllm.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,90 @@
+"""The console script: paints first, then imports."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+from cloudllm import __version__, early
+
+_WITH_VALUE = {"-m", "--model", "-s", "--system", "-o", "--env-file"}
+_ALONE = {"--no-plugins"}
+
+
+def main() -> None:
+    """Run the program and leave at once: an interpreter with litellm takes most of a second to."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        print(f"cloudllm {__version__}")  # noqa: T201 - the fastest way there is
+        return
+    code = _guarded(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # it is closed, or there never was one
+            code = code or 1
+    os._exit(code)
+
+
+def _guarded(arguments: list[str]) -> int:
+    """Run; whatever goes wrong becomes one line and an exit code."""
+    if sys.stdout is None:
+        return _fail("standard output is closed, so no reply can be shown", 1)
+    terminal = early.EarlyTerminal() if _starts_chat(arguments) and early.can_paint() else None
+    try:
+        return _run(arguments, terminal)
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 1
+    finally:
+        if terminal is not None:
+            terminal.restore()
+
+
+def _run(arguments: list[str], terminal: early.EarlyTerminal | None) -> int:
+    gc.disable()  # collections during the imports cost a fifth of the start
+    if terminal is not None:
+        terminal.paint()
+    from cloudllm.errors import CloudLLMError  # noqa: PLC0415 - after the first paint
+
+    try:
+        if not arguments:
+            from cloudllm.cli.chat import chat  # noqa: PLC0415 - after the first paint
+            from cloudllm.cli.compose import Options  # noqa: PLC0415 - after the first paint
+
+            return chat(Options(terminal=terminal))
+        from cloudllm.cli.root import run  # noqa: PLC0415 - after the first paint
+
+        return run(arguments, terminal)
+    except CloudLLMError as error:
+        if terminal is not None:
+            terminal.unpaint()
+        return _fail(str(error), error.exit_code)
+
+
+def _starts_chat(arguments: list[str]) -> bool:
+    """Do these arguments start a chat, as far as can be told without parsing them?"""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _WITH_VALUE:
+            next(rest, None)
+        elif argument not in _ALONE and not argument.startswith(("--model=", "--system=")):
+            return False
+    return True
+
+
+def _fail(message: str, code: int) -> int:
+    from cloudllm.repl.render.sanitize import clean  # noqa: PLC0415 - only for an error
+
+    for line in clean(message).splitlines():
+        try:
+            print(f"cloudllm: {line}", file=sys.stderr)  # noqa: T201 - errors go there
+        except (OSError, ValueError):
+            break
+    return code
+
+
+if __name__ == "__main__":
+    main()

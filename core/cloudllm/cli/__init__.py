@@ -1,0 +1,1 @@
+"""The command line: the root command, its options and what puts a chat together."""

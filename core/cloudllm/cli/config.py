@@ -1,0 +1,93 @@
+"""`cloudllm config`: show, check and change the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudllm import paths
+from cloudllm.cli.compose import Options
+from cloudllm.cli.options import shared_options
+from cloudllm.errors import CloudLLMError, ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from cloudllm.settings import Settings
+
+
+@click.group()
+def config() -> None:
+    """Show, check and change the settings."""
+
+
+@config.command()
+@click.option("--origin", is_flag=True, help="Say where each value comes from.")
+@shared_options
+def show(options: Options, *, origin: bool) -> None:
+    """Print every setting as a line of TOML; secrets are masked."""
+    from cloudllm.settings.text import toml_value  # noqa: PLC0415 - `path` does without
+
+    settings = _load(options)
+    for key, value in settings.items():
+        line = f"{key} = {toml_value(value)}"
+        click.echo(f"{line}  # {settings.origin(key)}" if origin else line)
+
+
+@config.command()
+@click.argument("key")
+@shared_options
+def get(options: Options, key: str) -> None:
+    """Print the value of KEY."""
+    from cloudllm.settings.text import (  # noqa: PLC0415 - `path` does without
+        did_you_mean,
+        one_line,
+        toml_value,
+    )
+
+    values = dict(_load(options).items())
+    if key not in values:
+        raise UsageError(f"{one_line(key)}: unknown setting{did_you_mean(key, values)}")
+    value = values[key]
+    click.echo(value if isinstance(value, str) else toml_value(value))
+
+
+@config.command()
+@shared_options
+def path(options: Options) -> None:
+    """Print where the configuration file is; it need not exist."""
+    click.echo(str(paths.config_file(options.environ)))
+
+
+@config.command("set")
+@click.argument("key")
+@click.argument("value")
+@shared_options
+def set_(options: Options, key: str, value: str) -> None:
+    """Write KEY = VALUE into the configuration file."""
+    from cloudllm.settings import set_value  # noqa: PLC0415 - `path` does without
+
+    set_value(paths.config_file(options.environ), key, value)
+
+
+@config.command()
+@shared_options
+def check(options: Options) -> None:
+    """Check the settings and every provider in them; print "ok", or what is wrong and where."""
+    program = options.compose(options.flags)
+    problems = []
+    for name in program.settings.providers:
+        try:
+            program.registry.check(name)
+        except CloudLLMError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    for notice in program.settings.notices:
+        click.echo(notice, err=True)
+    click.echo("ok")
+
+
+def _load(options: Options) -> Settings:
+    from cloudllm.settings import Settings  # noqa: PLC0415 - `path` does without
+
+    return Settings.load(flags=options.flags, environ=options.environ)

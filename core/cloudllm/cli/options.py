@@ -1,0 +1,67 @@
+"""The options that every command takes, before its name or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cloudllm.cli.compose import Options
+
+_OPTIONS = (
+    click.option("-m", "--model", metavar="ID", help="PROVIDER/MODEL, an alias, or a provider."),
+    click.option("-s", "--system", metavar="TEXT", help="The system prompt."),
+    click.option("-o", "settings", metavar="KEY=VALUE", multiple=True, help="Any setting."),
+    click.option("--plain", is_flag=True, help="Text that only grows: no cursor movement."),
+    click.option("--no-plugins", is_flag=True, help="Load no third-party plugin."),
+    click.option(
+        "--env-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Read variables from this file; none is read by itself.",
+    ),
+)
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the shared options; it is called with `Options` as its first argument."""
+
+    @wraps(command)
+    @click.pass_context
+    def wrapper(
+        ctx: click.Context,
+        /,
+        *,
+        model: str | None,
+        system: str | None,
+        settings: tuple[str, ...],
+        plain: bool,
+        no_plugins: bool,
+        env_file: Path | None,
+        **own: Any,  # noqa: ANN401 - whatever the command declares
+    ) -> Any:  # noqa: ANN401 - whatever the command gives
+        before = ctx.find_object(Options) or Options()
+        ctx.obj = Options(
+            flags={**before.flags, **_flags(model, system, settings)},
+            plain=plain or before.plain,
+            plugins=not no_plugins and before.plugins,
+            env_file=env_file or before.env_file,
+            terminal=before.terminal,
+        )
+        return command(ctx.obj, **own)
+
+    for option in reversed(_OPTIONS):
+        wrapper = option(wrapper)
+    return wrapper
+
+
+def _flags(model: str | None, system: str | None, settings: tuple[str, ...]) -> dict[str, object]:
+    given: dict[str, object] = {"model": model, "system_prompt": system}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise click.UsageError(f"-o {setting}: expected KEY=VALUE, as in -o temperature=0.2")
+        given[key.strip()] = value
+    return {key: value for key, value in given.items() if value is not None}

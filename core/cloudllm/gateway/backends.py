@@ -1,0 +1,99 @@
+"""In-process backends: litellm's one custom handler, which finds the backend of each call by id."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from cloudllm.events import ReasoningDelta, StreamEnded, StreamEvent, TextDelta
+from cloudllm.provider import Backend, Request
+
+ROUTE = "cloudllm_backend"
+CALL_ID = "cloudllm_call"
+
+
+@dataclass(slots=True)
+class BackendCall:
+    """One call of one backend. What litellm would change on its way is handed over here."""
+
+    backend: Backend
+    request: Request
+    ended: StreamEnded | None = None
+    error: BaseException | None = None
+
+
+_calls: dict[str, BackendCall] = {}
+_ids = itertools.count()
+
+
+def open_call(backend: Backend, request: Request) -> tuple[str, BackendCall]:
+    """Make the call known; returns its id, to be passed through litellm."""
+    call_id = f"call-{next(_ids)}"
+    _calls[call_id] = BackendCall(backend, request)
+    return call_id, _calls[call_id]
+
+
+def close_call(call_id: str) -> None:
+    """Forget the call."""
+    _calls.pop(call_id, None)
+
+
+def register(litellm: Any) -> None:  # noqa: ANN401 - the module
+    """Append the handler to litellm's map; whatever else is in there stays."""
+    types: Any = import_module("litellm.types.utils")
+    custom_llm: Any = import_module("litellm.llms.custom_llm")
+
+    def chunk(event: StreamEvent) -> Any:  # noqa: ANN401 - litellm's
+        match event:
+            case TextDelta(text):
+                delta = types.Delta(role="assistant", content=text)
+            case ReasoningDelta(text):
+                delta = types.Delta(role="assistant", reasoning_content=text)
+            case StreamEnded(finish_reason):
+                delta = types.Delta()
+                choice = types.StreamingChoices(index=0, delta=delta, finish_reason=finish_reason)
+                return types.ModelResponseStream(choices=[choice])
+            case _:
+                raise TypeError(f"a backend yielded {type(event).__name__}, which is no event")
+        return types.ModelResponseStream(choices=[types.StreamingChoices(index=0, delta=delta)])
+
+    class Handler(custom_llm.CustomLLM):  # type: ignore[misc] # the module is untyped here
+        """Streams from the backend of the call."""
+
+        async def astreaming(
+            self,
+            *,
+            optional_params: dict[str, Any],
+            **_: Any,  # noqa: ANN401 - litellm passes seventeen arguments
+        ) -> AsyncGenerator[Any, None]:
+            call = _calls[optional_params[CALL_ID]]
+            try:
+                async with aclosing(_watched(call)) as events:
+                    async for event in events:
+                        yield chunk(event)
+            except (Exception, SystemExit) as exc:
+                call.error = exc
+                raise custom_llm.CustomLLMError(
+                    status_code=500, message="the backend failed"
+                ) from exc
+
+    litellm.custom_provider_map.append({"provider": ROUTE, "custom_handler": Handler()})
+
+
+async def _watched(call: BackendCall) -> AsyncGenerator[StreamEvent, None]:
+    """The backend's events, up to and with the last; its generator is closed whatever happens."""
+    events: AsyncIterator[StreamEvent] = call.backend.stream(call.request)
+    try:
+        async for event in events:
+            if isinstance(event, StreamEnded):
+                call.ended = event
+            yield event
+            if call.ended:
+                return
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()

@@ -1,0 +1,258 @@
+"""Turns whatever a call raised into one of our errors: one line, no secret, never a closed list."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_address
+
+from cloudllm.errors import (
+    AuthenticationError,
+    CloudLLMError,
+    ConfigurationError,
+    ContextTooLong,
+    InvalidResponse,
+    ModelNotFound,
+    NetworkError,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ServerError,
+)
+from cloudllm.gateway import wording
+from cloudllm.gateway.network import Exchange
+from cloudllm.provider import Client
+
+_CONTEXT = re.compile(
+    r"context[_ ](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens",
+    re.IGNORECASE,
+)
+_QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|credit balance|spend(?:ing)? limit",
+    re.IGNORECASE,
+)
+_BROKEN = {
+    "ClientPayloadError", "ServerDisconnectedError", "RemoteProtocolError", "ReadError",
+    "TransferEncodingError", "IncompleteRead", "ConnectionResetError", "BrokenPipeError",
+    "ClientOSError", "ClientConnectionResetError",
+}  # fmt: skip
+_UNREACHED = {"ClientConnectorError", "ConnectError", "NetworkError"}
+_BAD_ADDRESS = {"InvalidURL", "InvalidUrlClientError", "UnsupportedProtocol", "LocalProtocolError"}
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """Words errors for one call. `known_models` is for the question "did you mean …?"."""
+
+    client: Client
+    exchange: Exchange
+    known_models: Callable[[], Iterable[str]]
+
+    @property
+    def host(self) -> str:
+        """`host:port` of the provider, or its label as long as nobody knows the address."""
+        url = self.exchange.url or self.client.api_base
+        return wording.host_of(url) if url else self.client.label
+
+    def clean(self, text: str) -> str:
+        """The text as it may be shown: without the key, on one line, not too long."""
+        return wording.one_line(wording.redact(text, self._key()))
+
+    def translate(self, raised: BaseException) -> CloudLLMError:
+        """The error that `raised` stands for; never raises, also for classes yet to be invented."""
+        if isinstance(raised, CloudLLMError):
+            return raised
+        exc = _unwrapped(raised)
+        chain = [*_causes(exc)]
+        wire = self.exchange.status
+        if wire is not None and wire in range(300, 400):
+            return self._redirect(wire)
+        if wire is None or wire < HTTPStatus.BAD_REQUEST:
+            error = self._network(chain)
+            if error is not None:
+                return error
+        status = wire if wire is not None and wire >= HTTPStatus.BAD_REQUEST else _status(exc)
+        return self._by_status(status, exc, self.clean(wording.message(exc, chain)))
+
+    def failed_backend(self, raised: BaseException) -> CloudLLMError:
+        """What a backend raised: its own error, or one that names the provider."""
+        if isinstance(raised, CloudLLMError):
+            return raised
+        text = self.clean(f"{type(raised).__name__}: {raised}".rstrip(": "))
+        return ProviderError(f"{self.client.label} failed: {text}")
+
+    def no_answer(self) -> InvalidResponse:
+        """For a response with neither text nor an end."""
+        kind = self.exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+        status = self.exchange.status
+        if kind in {"", "text/event-stream"}:
+            return InvalidResponse(f"{self.host} sent an empty answer", status=status)
+        return InvalidResponse(
+            f"{self.host} sent {self.clean(kind)} instead of an answer",
+            advice="Check that api_base is the address of an API",
+            status=status,
+        )
+
+    def _key(self) -> str | None:
+        return self.client.api_key.get_secret_value() if self.client.api_key else None
+
+    def _redirect(self, status: int) -> InvalidResponse:
+        target = wording.host_of(self.exchange.headers.get("location", "")) or "another path"
+        return InvalidResponse(
+            f"{self.host} answered with a redirect to {self.clean(target)}; not followed",
+            advice="Set api_base to the address that answers itself",
+            status=status,
+        )
+
+    def _network(self, chain: list[BaseException]) -> CloudLLMError | None:
+        """The error if a cause is that of a connection."""
+        names = {name for exc in chain for name in _names(exc)}
+        return (
+            self._not_sent(names)
+            or self._not_reached(names)
+            or self._not_secure(chain)
+            or self._not_complete(names)
+        )
+
+    def _not_sent(self, names: set[str]) -> CloudLLMError | None:
+        """Something on this side, or right before it, is wrong."""
+        if names & {"ClientProxyConnectionError", "ProxyError"}:
+            return NetworkError(
+                f"the proxy on the way to {self.host} refused the connection",
+                advice="Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+            )
+        if names & _BAD_ADDRESS:
+            shown = self.clean(repr(self.client.api_base))
+            return ConfigurationError(f"api_base {shown} of {self.client.provider} is no address")
+        return None
+
+    def _not_reached(self, names: set[str]) -> CloudLLMError | None:
+        """Nobody is there."""
+        if names & {"gaierror", "ClientConnectorDNSError"}:
+            return NetworkError(
+                f"cannot resolve {self.host}", advice="Check the network and api_base"
+            )
+        if "ConnectionRefusedError" in names:
+            return NetworkError(f"{self.host} refused the connection", advice=self._start_it())
+        return None
+
+    def _not_secure(self, chain: list[BaseException]) -> CloudLLMError | None:
+        """TLS failed."""
+        failures = [exc for exc in chain if isinstance(exc, ssl.SSLError)]
+        if not failures:
+            return None
+        reason = getattr(failures[-1], "verify_message", None) or failures[-1].reason or "failed"
+        return NetworkError(
+            f"no secure connection to {self.host}: {self.clean(str(reason))}",
+            advice="Check api_base: https or http, host and port",
+        )
+
+    def _not_complete(self, names: set[str]) -> CloudLLMError | None:
+        """What came is broken, or broken off."""
+        if names & {"JSONDecodeError", "UnicodeDecodeError"}:
+            return InvalidResponse(f"{self.host} sent something that is no answer")
+        if names & _BROKEN:
+            return NetworkError(f"{self.host} closed the connection before the answer was complete")
+        if names & _UNREACHED and self.exchange.status is None:
+            return NetworkError(f"cannot connect to {self.host}", advice="Check the network")
+        return None
+
+    def _start_it(self) -> str:
+        local = _is_loopback(self.host.rpartition(":")[0])
+        return "Is the server running there?" if local else "Check the network and api_base"
+
+    def _by_status(self, status: int | None, exc: BaseException, text: str) -> CloudLLMError:
+        who = self.client.label
+        if status is None or status < HTTPStatus.BAD_REQUEST:
+            return ProviderError(f"{who}: {text}", status=status)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+            return ServerError(f"{who} failed ({status}): {text}", status=status)
+        return self._refusal(status, exc, text)
+
+    def _refusal(self, status: int, exc: BaseException, text: str) -> CloudLLMError:
+        who = self.client.label
+        match status:
+            case 401 | 403:
+                advice = f"Check the key of provider {self.client.provider}"
+                return AuthenticationError(f"{who} refused the key: {text}", advice=advice)
+            case 402:
+                advice = "Add credit there, or use another provider"
+                return RequestRejected(f"no credit at {who}: {text}", advice=advice, status=status)
+            case 404:
+                message = f"{who} has no model {self.client.model!r}: {text}"
+                return ModelNotFound(message, advice=self._did_you_mean(), status=status)
+            case 429:
+                return self._rate_limited(text, exc)
+            case 400 | 413 | 422 if _is_context(exc, text):
+                return ContextTooLong(f"{who}: {text}", limit=wording.context_limit(text))
+            case _:
+                return RequestRejected(f"{who} refused ({status}): {text}", status=status)
+
+    def _rate_limited(self, text: str, exc: BaseException) -> RateLimited:
+        headers = self.exchange.headers or getattr(exc, "litellm_response_headers", None) or {}
+        wait = wording.retry_after(headers)
+        advice = None
+        if wait is None and _QUOTA.search(f"{exc} {_code(exc)}"):
+            advice = "Waiting does not help: the account's quota is used up"
+        elif wait is not None:
+            advice = f"Try again in {wait:.0f} s" if wait >= 1 else "Try again"
+        return RateLimited(
+            f"{self.client.label} asks to slow down (429): {text}", advice=advice, retry_after=wait
+        )
+
+    def _did_you_mean(self) -> str:
+        candidates = sorted({*self.client.suggestions, *self.known_models()} - {self.client.model})
+        close = difflib.get_close_matches(self.client.model, candidates, n=3)
+        if close:
+            return f"Did you mean {' or '.join(close)}?"
+        return "Check the model's name and that this key may use it"
+
+
+def _unwrapped(exc: BaseException) -> BaseException:
+    """The provider's error inside litellm's wrapper for streams that broke."""
+    inner = getattr(exc, "original_exception", None)
+    return _unwrapped(inner) if isinstance(inner, BaseException) and inner is not exc else exc
+
+
+def _causes(exc: BaseException | None) -> Iterator[BaseException]:
+    """The exception and what led to it, outermost first."""
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        if isinstance(exc, BaseExceptionGroup):
+            yield from exc.exceptions
+        exc = exc.__cause__ or exc.__context__
+
+
+def _names(exc: BaseException) -> Iterator[str]:
+    return (cls.__name__ for cls in type(exc).__mro__)
+
+
+def _status(exc: BaseException) -> int | None:
+    """The status litellm gives it, if that is a number at all."""
+    try:
+        return int(getattr(exc, "status_code", None) or 0) or None
+    except (TypeError, ValueError):
+        return None
+
+
+def _code(exc: BaseException) -> str:
+    body = getattr(exc, "body", None)
+    return f"{getattr(exc, 'code', '')} {body if isinstance(body, Mapping) else ''}"
+
+
+def _is_context(exc: BaseException, text: str) -> bool:
+    named = "ContextWindowExceededError" in _names(exc)
+    return named or bool(_CONTEXT.search(text) or _CONTEXT.search(_code(exc)))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""Connections of all calls: one pool per event loop, no redirects, and a witness for each call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Self
+
+Pool = Any  # litellm's transport on aiohttp
+
+
+def _nothing() -> None:
+    """What happens on a connection that nobody times."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What was seen on the wire during one call; litellm hides or renames much of it."""
+
+    url: str | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    failure: Exception | None = None
+    response: Any = None
+    connecting: Callable[[], None] = _nothing
+    connected: Callable[[], None] = _nothing
+
+    async def close(self) -> None:
+        """Drop the connection unless the response was read to its end."""
+        if self.response is not None:
+            await self.response.aclose()
+        await asyncio.sleep(0)  # the socket itself is closed in the loop's next round
+
+
+current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+class LoopTransport:
+    """A transport for httpx clients that are shared by all event loops of the process.
+
+    It reports each response to the call's `Exchange`, and fails a request that is sent again after
+    it failed: litellm retries some silently, and whoever pays should know. A pool is closed with its loop: `asyncio.run`
+    closes the async generators that are still open, and each pool lives in one.
+    """
+
+    def __init__(self, make_pool: Callable[[], Pool]) -> None:
+        self._make_pool = make_pool
+        self._pools: dict[asyncio.AbstractEventLoop, tuple[Pool, AsyncGenerator[Pool, None]]] = {}
+
+    async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - httpx's types
+        """Send one request; the caller follows no redirect."""
+        exchange = current.get() or Exchange()
+        if exchange.failure is not None:
+            raise exchange.failure
+        exchange.url = str(request.url)
+        pool = await self._pool()
+        try:
+            response = await pool.handle_async_request(request)
+        except Exception as exc:
+            exchange.failure = exc
+            raise
+        exchange.response = response
+        exchange.status = response.status_code
+        exchange.headers = response.headers
+        return response
+
+    async def close(self) -> None:
+        """Close the running loop's pool."""
+        _, lease = self._pools.get(asyncio.get_running_loop(), (None, None))
+        if lease is not None:
+            await lease.aclose()
+
+    async def aclose(self) -> None:
+        """Do nothing: an httpx client that is closed must not close what others share."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """See `aclose`."""
+
+    async def _pool(self) -> Pool:
+        loop = asyncio.get_running_loop()
+        if loop not in self._pools:
+            for dead in [known for known in list(self._pools) if known.is_closed()]:
+                self._pools.pop(dead, None)
+            pool = self._make_pool()
+            lease = self._lease(loop, pool)
+            self._pools[loop] = (pool, lease)
+            await anext(lease)
+        return self._pools[loop][0]
+
+    async def _lease(
+        self, loop: asyncio.AbstractEventLoop, pool: Pool
+    ) -> AsyncGenerator[Pool, None]:
+        try:
+            yield pool
+        finally:
+            self._pools.pop(loop, None)
+            await pool.aclose()
+            await asyncio.sleep(0)  # lets the closed sockets' callbacks run
+
+
+def pool_factory(handler: Any, ssl_context: Any) -> Callable[[], Pool]:  # noqa: ANN401 - litellm's
+    """How to make litellm's own transport, with the moments of connecting made known.
+
+    `handler` is litellm's `AsyncHTTPHandler`. Its aiohttp transport is the fast one, and the one
+    that keeps connections.
+    """
+
+    def make() -> Pool:
+        plain = handler.create_aiohttp_transport(ssl_context=ssl_context)
+        make_session = plain.client
+
+        def make_traced_session() -> Any:  # noqa: ANN401 - aiohttp's
+            session = make_session()
+            session.trace_configs.append(_trace())
+            return session
+
+        return type(plain)(client=make_traced_session, ssl_verify=ssl_context)
+
+    return make
+
+
+def _trace() -> Any:  # noqa: ANN401 - aiohttp's
+    from aiohttp import TraceConfig  # noqa: PLC0415 - comes with litellm, loaded with it
+
+    async def started(_session: object, _context: SimpleNamespace, _params: object) -> None:
+        (current.get() or Exchange()).connecting()
+
+    async def ended(_session: object, _context: SimpleNamespace, _params: object) -> None:
+        (current.get() or Exchange()).connected()
+
+    config = TraceConfig()
+    config.on_connection_create_start.append(started)
+    config.on_connection_create_end.append(ended)
+    config.freeze()
+    return config

@@ -1,0 +1,1 @@
+"""The interactive chat: the only package that imports prompt_toolkit."""

@@ -1,0 +1,156 @@
+"""The conversation behind every front end: its settings, its session, its turns."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from cloudllm.errors import CloudLLMError, NetworkError
+from cloudllm.events import Event
+from cloudllm.messages import Role
+from cloudllm.repl.threads import in_thread
+
+if TYPE_CHECKING:  # they are heavy, and the first prompt comes before them
+    from cloudllm.provider import Client
+    from cloudllm.registry import Registry
+    from cloudllm.session import LLMSession
+    from cloudllm.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the command line puts together for a chat: its settings and where clients come from."""
+
+    settings: Settings
+    registry: Registry
+
+
+Compose = Callable[[Mapping[str, object]], Program]
+"""Reads the settings under these flags; it may block and raise `ConfigurationError`."""
+
+
+class Screen(Protocol):
+    """What a front end shows; each method takes foreign text and makes it safe itself."""
+
+    def event(self, event: Event) -> None:
+        """Show what a turn emitted."""
+
+    def output(self, text: str) -> None:
+        """Show what a command answers; may be several lines."""
+
+    def notice(self, text: str) -> None:
+        """Show one line aside."""
+
+    def put_back(self, text: str) -> None:
+        """Give the person's text back for editing, ahead of what they have typed since."""
+
+
+class Chat:
+    """One conversation, as a person at any front end holds it.
+
+    The session is made with the first message, so that a chat can begin, and mend its settings,
+    before there is a key. `flags` are what the command line and `/set` have set.
+    """
+
+    def __init__(self, compose: Compose, flags: Mapping[str, object], screen: Screen) -> None:
+        self._compose = compose
+        self._session: LLMSession | None = None
+        self._program: Program | None = None
+        self._stale = False
+        self.flags = dict(flags)
+        self.screen = screen
+        self.leaving = False
+
+    @property
+    def session(self) -> LLMSession | None:
+        """The session, once there is one."""
+        return self._session
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force; there are none before `start`."""
+        return self._started().settings
+
+    @property
+    def registry(self) -> Registry:
+        """Where clients come from; there is none before `start`."""
+        return self._started().registry
+
+    async def start(self) -> None:
+        """Read the settings; raises `ConfigurationError`."""
+        self._program = await in_thread(lambda: self._compose(self.flags))
+        for notice in self.settings.notices:
+            self.screen.notice(notice)
+
+    async def connect(self) -> LLMSession:
+        """The session, made with its client the first time; a dead server's client is made anew.
+
+        Raises:
+            MissingKey: the provider needs a key and none was found.
+            ConfigurationError: model or provider settings are wrong.
+        """
+        if self._session is None:
+            from cloudllm.session import LLMSession  # noqa: PLC0415 - see above
+
+            client = await self._client(self.settings.model)
+            self._session = LLMSession(client)
+            self._apply()
+        elif self._stale:
+            self._session.client = await self._client(self._session.client.id)
+        self._stale = False
+        return self._session
+
+    async def send(self, text: str) -> None:
+        """Send a message and show the reply; raises `CloudLLMError`."""
+        session = await self.connect()
+        await self.play(session.stream_message(Role.USER, text))
+
+    async def play(self, events: AsyncGenerator[Event, None]) -> None:
+        """Show a turn as it happens."""
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    self.screen.event(event)
+        except NetworkError:  # a server that the provider itself started may have died
+            self._stale = True
+            raise
+
+    async def use_model(self, model_id: str) -> Client:
+        """Go on with another model; nothing changes if there is no such client."""
+        client = await self._client(model_id)
+        await self.set("model", client.id)
+        if self._session is not None:
+            self._session.client = client
+        return client
+
+    async def set(self, key: str, value: object) -> None:
+        """Change a setting for this chat; an invalid one raises and changes nothing."""
+        flags = {**self.flags, key: value}
+        self._program = await in_thread(lambda: self._compose(flags))
+        self.flags = flags
+        self._apply()
+
+    async def _client(self, model_id: str) -> Client:
+        registry = self.registry
+        client = await in_thread(lambda: registry.client(model_id))
+        for notice in registry.notices(model_id):
+            self.screen.notice(notice)
+        return client
+
+    def _apply(self) -> None:
+        """Bring the session in line with the settings."""
+        session, settings = self._session, self.settings
+        if session is not None:
+            session.system_prompt = settings.system_prompt
+            session.temperature = settings.temperature
+            session.max_output_tokens = settings.max_output_tokens
+            session.max_tokens = settings.context.limit
+            session.reserve = settings.context.reserve
+            session.deadlines = settings.timeout.deadlines()
+
+    def _started(self) -> Program:
+        if self._program is None:
+            raise CloudLLMError("the settings are not loaded yet")
+        return self._program

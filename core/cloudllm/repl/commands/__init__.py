@@ -1,0 +1,63 @@
+"""The slash commands: one table, from which help, completion and the manual are made."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from cloudllm.errors import UsageError
+from cloudllm.repl.chat import Chat
+from cloudllm.repl.commands import conversation, info, model
+from cloudllm.repl.commands.base import SlashCommand
+from cloudllm.repl.sentinel import Command, UserText
+
+
+async def submit(chat: Chat, submission: Command | UserText) -> None:
+    """Run a command, or send a message and show the reply; raises `CloudLLMError`."""
+    if isinstance(submission, Command):
+        await run(chat, submission.text)
+    else:
+        await chat.send(submission.text)
+
+
+async def run(chat: Chat, line: str) -> None:
+    """Run a line such as `/model openai/gpt-6-luna`.
+
+    Raises:
+        UsageError: there is no such command; nothing is sent to the model.
+        CloudLLMError: whatever the command itself raises.
+    """
+    name, _, argument = line.strip().partition(" ")
+    await find(name).run(chat, argument.strip())
+
+
+def find(name: str) -> SlashCommand:
+    """The command of that name; raises `UsageError` with a suggestion if there is none."""
+    if name in COMMANDS:
+        return COMMANDS[name]
+    close = get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "/help lists them all."
+    raise UsageError(
+        f"unknown command {name}",
+        advice=f"{hint} To send a text that starts with a slash, begin it with //",
+    )
+
+
+async def _help(chat: Chat, argument: str) -> None:
+    wanted = [find("/" + argument.lstrip("/"))] if argument else list(COMMANDS.values())
+    width = max(len(command.usage) for command in wanted)
+    lines = [f"{command.usage:<{width}}  {command.summary}" for command in wanted]
+    chat.screen.output("\n".join(lines))
+
+
+COMMANDS: dict[str, SlashCommand] = {
+    command.name: command
+    for command in sorted(
+        (
+            SlashCommand("/help", "list the commands", _help, argument="[COMMAND]"),
+            *conversation.COMMANDS,
+            *info.COMMANDS,
+            *model.COMMANDS,
+        ),
+        key=lambda command: command.name,
+    )
+}

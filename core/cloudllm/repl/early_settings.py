@@ -1,0 +1,76 @@
+"""What decides the meaning of a key, read before the first one is handled.
+
+The settings model takes longer to import than a person needs to press a key. This reads the same
+values with `os.environ` and `tomllib` alone; a test proves that both agree.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+
+class EarlySettings(NamedTuple):
+    """`repl.submit`, `repl.sentinel` and `repl.editing_mode`."""
+
+    submit: Literal["sentinel", "enter"] = "sentinel"
+    sentinel: str = "\\end"
+    editing_mode: Literal["emacs", "vi"] = "emacs"
+
+
+def read(
+    environ: Mapping[str, str] = os.environ, config_file: str | os.PathLike[str] | None = None
+) -> EarlySettings:
+    """What `Settings.load` will say; where something is wrong, the default. Never raises."""
+    table = _repl_table(environ, config_file)
+    found: dict[str, Any] = {}
+    for name, is_valid in _VALID.items():
+        text = environ.get(f"CLOUDLLM_REPL__{name.upper()}", "")
+        value = text if text.strip() else table.get(name)
+        if isinstance(value, str) and is_valid(value):
+            found[name] = value
+    return EarlySettings(**found)
+
+
+def _is_sentinel(value: str) -> bool:
+    return value.strip() == value != "" and value.isprintable() and not value.startswith("/")
+
+
+_VALID = {
+    "submit": ("sentinel", "enter").__contains__,
+    "sentinel": _is_sentinel,
+    "editing_mode": ("emacs", "vi").__contains__,
+}
+
+
+def _repl_table(
+    environ: Mapping[str, str], config_file: str | os.PathLike[str] | None
+) -> Mapping[str, object]:
+    try:
+        with open(config_file or _config_file(environ), encoding="utf-8-sig") as file:  # noqa: PTH123 - pathlib is an import more
+            text = file.read()
+        import tomllib  # noqa: PLC0415 - only if there is a file
+
+        table = tomllib.loads(text).get("repl")
+    # ValueError: not UTF-8, not TOML, or a path that cannot exist. RuntimeError: no home folder, or
+    # TOML nested too deeply.
+    except (OSError, ValueError, RuntimeError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def _config_file(environ: Mapping[str, str]) -> str | os.PathLike[str]:
+    """The same as `cloudllm.paths.config_file`, without platformdirs where the place is plain."""
+    if home := environ.get("CLOUDLLM_HOME"):
+        return os.path.join(os.path.expanduser(home), "config.toml")  # noqa: PTH111, PTH118 - see above
+    if sys.platform == "linux" and "ANDROID_DATA" not in os.environ:
+        base, home = os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("HOME", "")
+        if base.startswith("/"):
+            return f"{base}/cloudllm/config.toml"
+        if not base and home.startswith("/"):
+            return f"{home.rstrip('/')}/.config/cloudllm/config.toml"
+    from cloudllm.paths import config_file  # noqa: PLC0415 - platformdirs, where nothing else knows
+
+    return config_file(environ)

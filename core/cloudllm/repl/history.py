@@ -1,0 +1,121 @@
+"""What was typed before: kept in a private file that prompt_toolkit's own `FileHistory` can read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prompt_toolkit.history import History
+
+try:
+    import fcntl
+except ImportError:  # Windows: appends by two processes at the same moment may mix there
+    fcntl = None  # type: ignore[assignment]
+
+LIMIT = 2_000
+"""Entries read from the end of the file."""
+
+_BLOCK = 64 * 1024
+_MAX_BYTES = 4 * 1024 * 1024  # so that a file of huge pastes cannot hold up the keys
+_ENTRY_START = re.compile(rb"\n(?!\+)[^\n]*(?=\n\+)")
+
+
+class InputHistory(History):
+    """The input history in `path`, read when it is first needed and appended to at once.
+
+    An entry that starts with a blank stays in memory. If the file cannot be used, `notice` gets
+    one line, once, and the history goes on in memory. Nothing here raises for what the file holds.
+    """
+
+    def __init__(self, path: Path, notice: Callable[[str], None], limit: int = LIMIT) -> None:
+        super().__init__()
+        self._path = path
+        self._notice = notice
+        self._limit = limit
+        self._noticed = False
+
+    def append_string(self, string: str) -> None:
+        """Add an entry to memory and to the file."""
+        if not self._loaded:  # else the later load would drop what is in memory alone
+            self._loaded_strings = list(self.load_history_strings())
+            self._loaded = True
+        super().append_string(string)
+
+    def load_history_strings(self) -> Iterable[str]:
+        """The last entries of the file, newest first."""
+        try:
+            return _parse(_tail(self._path, self._limit))[: -self._limit - 1 : -1]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._report(error)
+            return []
+
+    def store_string(self, string: str) -> None:
+        """Append an entry to the file, unless it starts with a blank."""
+        if string.startswith((" ", "\t")):
+            return
+        try:
+            _append(self._path, _format(string))
+        except OSError as error:
+            self._report(error)
+
+    def _report(self, error: OSError) -> None:
+        if not self._noticed:
+            self._noticed = True
+            self._notice(f"Input history is kept in memory only: {self._path}: {error.strerror}")
+
+
+def _format(entry: str) -> bytes:
+    lines = "".join(f"+{line}\n" for line in entry.split("\n"))
+    return f"\n# {datetime.now(UTC)}\n{lines}".encode(errors="replace")
+
+
+def _append(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if fcntl:
+            with suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when it is closed
+        while data:
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
+
+
+def _tail(path: Path, limit: int) -> bytes:
+    """The end of the file, from the start of a line, with at least `limit` entries if it can."""
+    with path.open("rb") as file:
+        position = end = file.seek(0, os.SEEK_END)
+        blocks: list[bytes] = []
+        entries = 0
+        while position and entries <= limit and end - position < _MAX_BYTES:
+            size = min(_BLOCK, position)
+            position -= size
+            file.seek(position)
+            blocks.append(file.read(size))
+            entries += len(_ENTRY_START.findall(blocks[-1]))
+    data = b"".join(reversed(blocks))
+    if not position:
+        return data
+    first = _ENTRY_START.search(data)  # what stands before it may be the end of an entry
+    return data[first.start() :] if first else b""
+
+
+def _parse(data: bytes) -> list[str]:
+    """The entries, oldest first; a torn or mistyped line costs no more than itself."""
+    entries: list[list[str]] = []
+    inside = False
+    for line in data.decode(errors="replace").split("\n"):
+        if line.startswith("+"):
+            if not inside:
+                entries.append([])
+            entries[-1].append(line[1:])
+        inside = line.startswith("+")
+    return ["\n".join(entry) for entry in entries]

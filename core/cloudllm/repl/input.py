@@ -1,0 +1,73 @@
+"""Keys from the terminal: a burst is taken in a few large steps, and the modes return to the first.
+
+A terminal without bracketed paste, or a program that types, sends a text as single keys. Handled
+one by one, a thousand lines take half a minute (prompt_toolkit lays the screen out for each key).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TextIO
+
+from prompt_toolkit.input.typeahead import store_typeahead
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.key_binding import KeyPress
+from prompt_toolkit.keys import Keys
+
+_MIN_RUN = 16
+_ALONE = 2
+"""Keys at a run's start that are never merged: they may complete a sequence such as Escape f."""
+
+
+class BurstInput(Vt100Input):
+    """Reads keys; while `mergeable()`, long runs of printable ones arrive as a single one.
+
+    `original` are the terminal's modes from before the program, to be given back at the end;
+    `typed` is what was read from it before.
+    """
+
+    def __init__(self, stdin: TextIO, original: list[Any] | None, typed: bytes = b"") -> None:
+        super().__init__(stdin)
+        self._original = original
+        self.mergeable: Callable[[], bool] = lambda: False
+        self.vt100_parser.feed(typed.decode(errors="surrogateescape"))
+        store_typeahead(self, self._buffer)
+        self._buffer = []
+
+    def read_keys(self) -> list[KeyPress]:
+        """The keys that have come, runs merged; they mean what they would mean one by one."""
+        keys = super().read_keys()
+        return merge_runs(keys) if len(keys) > _MIN_RUN and self.mergeable() else keys
+
+    def raw_mode(self) -> AbstractContextManager[None]:
+        """Raw mode, left to the modes that were there before the program."""
+        mode: Any = super().raw_mode()
+        if self._original is not None:
+            mode.attrs_before = self._original
+        return mode  # type: ignore[no-any-return]
+
+
+def merge_runs(keys: list[KeyPress]) -> list[KeyPress]:
+    """Join each long run of printable keys into one press of `Keys.Any`, which inserts its data."""
+    merged: list[KeyPress] = []
+    run: list[KeyPress] = []
+    for key in keys:
+        if _is_printable(key):
+            run.append(key)
+        else:
+            merged += _joined(run)
+            merged.append(key)
+            run = []
+    return merged + _joined(run)
+
+
+def _joined(run: list[KeyPress]) -> list[KeyPress]:
+    if len(run) < _MIN_RUN:
+        return run
+    text = "".join(key.data for key in run[_ALONE:])
+    return [*run[:_ALONE], KeyPress(Keys.Any, text)]
+
+
+def _is_printable(key: KeyPress) -> bool:
+    return not isinstance(key.key, Keys) and key.data.isprintable()

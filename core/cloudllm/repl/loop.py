@@ -1,0 +1,295 @@
+"""The chat on a terminal: takes drafts from the editor, plays turns, answers interruptions."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from cloudllm import paths
+from cloudllm.early import EarlyTerminal
+from cloudllm.errors import CloudLLMError
+from cloudllm.events import Event, ReasoningDelta, TextDelta, Trimmed, TurnFinished
+from cloudllm.messages import Message, Status
+from cloudllm.repl import waiting
+from cloudllm.repl.app import ChatApp, Row
+from cloudllm.repl.chat import Chat, Compose
+from cloudllm.repl.completion import CommandCompleter, Offer
+from cloudllm.repl.early_settings import EarlySettings
+from cloudllm.repl.history import InputHistory
+from cloudllm.repl.keys import ChatKeys
+from cloudllm.repl.render.sanitize import clean
+from cloudllm.repl.sentinel import Command, Grammar, UserText
+from cloudllm.repl.style import BOLD, DIM, RED, styled
+from cloudllm.repl.wording import cut_notice, described, one_line, trimmed_notice
+
+if TYPE_CHECKING:
+    from cloudllm.repl.reply import ReplyView
+
+_TWICE = 2.0
+"""Seconds within which a second Ctrl-C on an empty editor leaves."""
+
+_GRACE = 0.03
+"""Seconds for showing what was typed ahead, before the settings are imported beside it."""
+
+_ECHOED_LINES = 100
+"""Lines of a sent message that are repeated in the scrollback; the history has all of them."""
+
+
+class TerminalChat:
+    """A chat on a terminal; `run` returns the exit code."""
+
+    def __init__(
+        self,
+        compose: Compose,
+        flags: Mapping[str, object],
+        early: EarlySettings,
+        terminal: EarlyTerminal,
+    ) -> None:
+        self._grammar = Grammar(early.sentinel, early.submit)
+        self._chat = Chat(compose, flags, self)
+        self._app = ChatApp(
+            keys=ChatKeys(self._grammar, self).bindings(),
+            history=InputHistory(paths.state_dir() / "input-history", self.notice),
+            completer=CommandCompleter(self._commands, self._arguments),
+            status=self._status,
+            editing_mode=early.editing_mode,
+            terminal=terminal,
+        )
+        self._pending: deque[Command | UserText] = deque()
+        self._arrived = asyncio.Event()
+        self._turn: asyncio.Task[None] | None = None
+        self._reply: ReplyView
+        self._began = 0.0
+        self._first_interrupt = -_TWICE
+        self._failure: CloudLLMError | None = None
+        self._code = 0
+
+    async def run(self) -> tuple[int, CloudLLMError | None]:
+        """Hold the chat; gives the exit code and the error that ended it, if one did."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._leave_with, 128 + number)
+        work: list[asyncio.Task[None]] = []
+        await self._app.run(lambda: work.append(asyncio.ensure_future(self._work())))
+        if self._turn is not None:
+            self._turn.cancel()
+        for task in work:
+            task.cancel()
+        return self._code, self._failure
+
+    # What the keys ask for.
+
+    def submit(self, draft: str) -> None:
+        """Queue what a draft means; a blank one is refused."""
+        submission = self._grammar.decode(draft)
+        if submission is None:
+            self.notice("There is nothing to send.")
+            return
+        self._pending.append(submission)
+        self._arrived.set()
+
+    def interrupt(self) -> None:
+        """Stop the reply; or else clear the editor; or else leave, at the second time."""
+        editor = self._app.editor
+        if self._turn is not None and not self._turn.done():
+            self._turn.cancel()
+        elif editor.text:
+            editor.append_to_history()
+            editor.reset()
+        elif time.monotonic() - self._first_interrupt < _TWICE:
+            self.leave()
+        else:
+            self._first_interrupt = time.monotonic()
+            self.notice("Press Ctrl-C again, or Ctrl-D, to leave.")
+
+    def leave(self) -> None:
+        """End the chat."""
+        self._app.exit()
+
+    # What the chat shows.
+
+    def event(self, event: Event) -> None:
+        """Show what a turn emitted."""
+        match event:
+            case TextDelta() | ReasoningDelta():
+                self._reply.feed(event)
+            case Trimmed():
+                self.notice(trimmed_notice(event))
+            case TurnFinished(reply):
+                self._reply.end()
+                self._close(reply)
+
+    def output(self, text: str) -> None:
+        """Show what a command answers."""
+        self._commit(*clean(text).expandtabs().split("\n"), "")
+
+    def notice(self, text: str) -> None:
+        """Show one line aside."""
+        self._commit(styled(clean(text, one_line=True), DIM))
+
+    def error(self, error: CloudLLMError) -> None:
+        """Show what went wrong, in one line."""
+        self._commit(styled(f"Error: {clean(str(error), one_line=True)}", RED))
+
+    def put_back(self, text: str) -> None:
+        """Give a message back for editing."""
+        self._app.put_back(self._grammar.encode(text))
+
+    # The work behind.
+
+    async def _work(self) -> None:
+        await asyncio.sleep(_GRACE)
+        try:
+            await self._chat.start()
+        except CloudLLMError as error:
+            self._give_up(error)
+            return
+        from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
+
+        gateway.preload()
+        self._app.refresh()
+        await self._connect()
+        while not self._chat.leaving:
+            await self._arrived.wait()
+            if not self._pending:
+                self._arrived.clear()
+                continue
+            await self._take_turn(self._pending.popleft())
+        self.leave()
+
+    async def _connect(self) -> None:
+        """Make the client before it is needed, so that a missing key is said at once."""
+        if self._pending:
+            return
+        try:
+            await self._chat.connect()
+        except CloudLLMError as error:
+            self.error(error)
+
+    async def _take_turn(self, submission: Command | UserText) -> None:
+        from cloudllm.repl.commands import submit  # noqa: PLC0415 - after the first prompt
+        from cloudllm.repl.reply import ReplyView  # noqa: PLC0415 - after the first prompt
+
+        self._echo(submission)
+        self._reply = ReplyView(self._app)
+        self._began = time.monotonic()
+        self._turn = asyncio.ensure_future(submit(self._chat, submission))
+        indicator = asyncio.ensure_future(self._indicate(submission))
+        try:
+            await asyncio.wait([self._turn])
+        finally:
+            indicator.cancel()
+        self._reply.end()
+        self._settle(self._turn, submission)
+        self._turn = None
+        self._app.refresh()
+
+    def _settle(self, turn: asyncio.Task[None], submission: Command | UserText) -> None:
+        """Say how the turn ended; what was not answered goes back into the editor."""
+        if turn.cancelled():
+            kept = self._reply.begun
+            self.notice("Stopped; what came is kept." if kept else "Stopped.")
+            self._return(submission, kept=kept)
+            return
+        error = turn.exception()
+        if error is not None:
+            self.error(one_line(error))
+            self._return(submission, kept=False)
+
+    def _return(self, submission: Command | UserText, *, kept: bool) -> None:
+        """Put an unanswered message and all that waited behind it back into the editor."""
+        waiting_texts = [] if kept else [submission]
+        waiting_texts += self._pending
+        self._pending.clear()
+        texts = [item.text for item in waiting_texts if isinstance(item, UserText)]
+        if texts:
+            self.put_back("\n".join(texts))
+
+    async def _indicate(self, submission: Command | UserText) -> None:
+        """Keep the waiting indicator alive until the answer begins."""
+        if isinstance(submission, Command):
+            await asyncio.sleep(waiting.PERIOD)
+        while not self._reply.answering:
+            seconds = time.monotonic() - self._began
+            if not self._reply.begun:
+                model = clean(self._chat.settings.model, one_line=True, limit=60)
+                row: Row = ("class:waiting", waiting.describe(model, seconds))
+                self._app.paint([], [row])
+            await asyncio.sleep(waiting.PERIOD)
+
+    def _echo(self, submission: Command | UserText) -> None:
+        lines = clean(submission.text).expandtabs().split("\n")
+        shown = [f"{'  ' if number else '> '}{line}" for number, line in enumerate(lines)]
+        hidden = len(shown) - _ECHOED_LINES
+        if hidden > 0:
+            shown[_ECHOED_LINES:] = [styled(f"  … {hidden:,} more lines", DIM)]
+        self._commit(*shown)
+
+    def _close(self, reply: Message) -> None:
+        seconds = time.monotonic() - self._began
+        if not self._reply.begun:
+            self._commit(styled("Assistant:", BOLD), styled("(an empty reply)", DIM))
+        if reply.status is Status.PARTIAL:
+            self._commit(styled(cut_notice(reply), RED))
+        self._commit(styled(f"{described(reply.usage)} · {seconds:.1f} s", DIM), "")
+
+    def _commit(self, *rows: str) -> None:
+        self._app.paint(rows, [])
+
+    def _give_up(self, error: CloudLLMError) -> None:
+        """End with an error; the draft and what waited can be recalled from the history."""
+        self._failure = error
+        editor = self._app.editor
+        for item in self._pending:
+            editor.history.append_string(item.text)
+        if editor.text.strip():
+            editor.append_to_history()
+        self._leave_with(error.exit_code)
+
+    def _leave_with(self, code: int) -> None:
+        self._code = code
+        self.leave()
+
+    def _status(self, columns: int) -> str:
+        try:
+            model = self._chat.settings.model
+        except CloudLLMError:
+            model = "…"
+        sends = (
+            "Enter" if self._grammar.submit == "enter" else f"{self._grammar.sentinel} or Alt-Enter"
+        )
+        hint = f"{clean(sends, one_line=True)} sends · Ctrl-C stops · /help"
+        return f"{clean(model, one_line=True, limit=50)}  {hint}"[:columns]
+
+    def _commands(self) -> Iterable[Offer]:
+        from cloudllm.repl.commands import COMMANDS  # noqa: PLC0415 - after the first prompt
+
+        return ((command.name, command.summary) for command in COMMANDS.values())
+
+    def _arguments(self, name: str) -> Iterable[str]:
+        from cloudllm.repl.commands import COMMANDS  # noqa: PLC0415 - after the first prompt
+
+        command = COMMANDS.get(name)
+        try:
+            return command.complete(self._chat) if command and command.complete else ()
+        except CloudLLMError:  # the settings are not there yet
+            return ()
+
+
+def run(
+    compose: Compose,
+    flags: Mapping[str, object],
+    early: EarlySettings,
+    terminal: EarlyTerminal,
+) -> tuple[int, CloudLLMError | None]:
+    """Hold a chat on this terminal; gives the exit code and the error that ended it, if any."""
+
+    async def hold() -> tuple[int, CloudLLMError | None]:
+        return await TerminalChat(compose, flags, early, terminal).run()
+
+    # The loop is never closed: closing would wait for threads, and the process ends anyway.
+    return asyncio.new_event_loop().run_until_complete(hold())

@@ -1,0 +1,231 @@
+"""The chat without a screen: for pipes, files, dumb terminals and `--plain`; text only ever grows.
+
+The reply goes to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, BinaryIO
+
+from cloudllm.errors import CloudLLMError, UsageError
+from cloudllm.events import Event, RequestSent, TextDelta, Trimmed, TurnFinished
+from cloudllm.messages import Status
+from cloudllm.repl.chat import Chat
+from cloudllm.repl.commands import submit
+from cloudllm.repl.render.sanitize import PipeText, Sanitizer, clean
+from cloudllm.repl.sentinel import Blank, BlockReader, Command, Grammar, UserText
+from cloudllm.repl.threads import in_thread
+from cloudllm.repl.wording import cut_notice, described, one_line, trimmed_notice
+
+_INTERRUPTED = 130
+_TWICE = 2.0
+
+
+class PlainScreen:
+    """Writes replies to standard output, all else to standard error; `code` is the exit code."""
+
+    def __init__(self, *, talkative: bool) -> None:
+        self._talkative = talkative
+        self._filter: PipeText | Sanitizer = PipeText()
+        self._began = 0.0
+        self._ends_line = True
+        self.code = 0
+
+    def event(self, event: Event) -> None:
+        """Show what a turn emitted."""
+        match event:
+            case RequestSent(model):
+                self._began = time.monotonic()
+                self._filter = Sanitizer() if sys.stdout.isatty() else PipeText()
+                self._aside(f"Sending message… {model}")
+                if sys.stdout.isatty():
+                    self._aside("Assistant:")
+            case TextDelta(text):
+                self._write(self._filter.feed(text))
+            case Trimmed():
+                self.notice(trimmed_notice(event))
+            case TurnFinished(reply):
+                self._finish()
+                self.code = 0
+                if reply.status is Status.PARTIAL:
+                    self.code = 5
+                    self.notice(cut_notice(reply))
+                seconds = time.monotonic() - self._began
+                self._aside(f"{described(reply.usage)} · {seconds:.1f} s")
+
+    def output(self, text: str) -> None:
+        """Show what a command answers."""
+        self._say(clean(text))
+
+    def notice(self, text: str) -> None:
+        """Show one line aside."""
+        self._say(clean(text, one_line=True))
+
+    def error(self, error: CloudLLMError) -> None:
+        """Show what went wrong, in one line, and remember its exit code."""
+        self._finish()
+        self.code = error.exit_code
+        for line in str(error).splitlines():
+            self._say(f"cloudllm: {clean(line, one_line=True)}")
+
+    def stopped(self) -> None:
+        """Say that the reply was stopped, on a line of its own."""
+        self._finish()
+        self.notice("Stopped.")
+
+    def put_back(self, text: str) -> None:
+        """There is no editor; the text still stands where it was written."""
+
+    def _finish(self) -> None:
+        self._write(self._filter.end())
+        if not self._ends_line:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._ends_line = text.endswith("\n")
+            try:
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # What is still buffered must go somewhere when the program ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise CloudLLMError(
+                    "standard output was closed; the rest of the reply is not shown"
+                ) from None
+
+    def _aside(self, text: str) -> None:
+        if self._talkative:
+            self.notice(text)
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(
+            OSError, AttributeError
+        ):  # standard error may be closed; the reply goes on
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+
+
+class PlainChat:
+    """A chat that reads the REPL's own grammar line by line; `run` returns the exit code."""
+
+    def __init__(
+        self,
+        make_chat: Callable[[PlainScreen], Chat],
+        lines: BinaryIO,
+        *,
+        name: str,
+        interactive: bool,
+    ) -> None:
+        self._screen = PlainScreen(talkative=True)
+        self._chat = make_chat(self._screen)
+        self._lines = lines
+        self._name = name
+        self._number = 0
+        self._interactive = interactive
+        self._turn: asyncio.Task[None] | None = None
+        self._first_interrupt = -_TWICE
+
+    async def run(self) -> int:
+        """Read to the end, or to `/quit`, or to the first turn that fails in a pipe."""
+        if self._interactive:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            loop.add_signal_handler(signal.SIGINT, self._interrupt, task)
+        await self._chat.start()
+        settings = self._chat.settings.repl
+        if self._interactive:
+            self._screen.notice(f"{settings.sentinel} on a line of its own sends; Ctrl-D leaves.")
+        reader = BlockReader(Grammar(settings.sentinel))
+        while (line := await self._next_line()) is not None:
+            if not await self._submit(reader.feed(line)):
+                return self._screen.code
+        await self._submit(reader.end())
+        return self._screen.code
+
+    async def _submit(self, submission: Command | UserText | Blank | None) -> bool:
+        """Take what a line completed, if anything; may the chat go on?"""
+        if isinstance(submission, Blank):
+            self._screen.notice("There is nothing to send.")
+        elif submission is not None:
+            await self._settle(submit(self._chat, submission))
+            return not self._chat.leaving and (self._interactive or self._screen.code == 0)
+        return True
+
+    async def _settle(self, turn: Awaitable[None]) -> None:
+        self._turn = asyncio.ensure_future(turn)
+        await asyncio.wait([self._turn])
+        if self._turn.cancelled():
+            self._screen.stopped()
+        elif error := self._turn.exception():
+            self._screen.error(one_line(error))
+        self._turn = None
+
+    async def _next_line(self) -> str | None:
+        raw = await in_thread(self._lines.readline)
+        self._number += 1
+        return decoded(raw, self._name, self._number).removesuffix("\n") if raw else None
+
+    def _interrupt(self, chat: asyncio.Task[Any] | None) -> None:
+        """Stop the reply; or leave, at the second time."""
+        if self._turn is not None:
+            self._turn.cancel()
+        elif chat is not None and time.monotonic() - self._first_interrupt < _TWICE:
+            chat.cancel()
+        else:
+            self._first_interrupt = time.monotonic()
+            self._screen.notice("Press Ctrl-C again, or Ctrl-D, to leave.")
+
+
+def decoded(raw: bytes, name: str, number: int) -> str:
+    r"""A line as text; `\r\n` becomes `\n`. Raises `UsageError` if it is not UTF-8."""
+    try:
+        return raw.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = number + raw.count(b"\n", 0, error.start)
+        raise UsageError(
+            f"{name}, line {line}: byte 0x{raw[error.start]:02x} is not UTF-8",
+            advice="Convert it first, for instance with iconv",
+        ) from None
+
+
+def converse(
+    make_chat: Callable[[PlainScreen], Chat], lines: BinaryIO, *, name: str, interactive: bool
+) -> int:
+    """Hold a plain chat over these lines; gives the exit code."""
+    return _run(PlainChat(make_chat, lines, name=name, interactive=interactive).run())
+
+
+def ask(make_chat: Callable[[PlainScreen], Chat], text: str) -> int:
+    """One turn: the reply on standard output; gives the exit code."""
+    screen = PlainScreen(talkative=False)
+    chat = make_chat(screen)
+
+    async def turn() -> int:
+        await chat.start()
+        await chat.send(text)
+        return screen.code
+
+    try:
+        return _run(turn())
+    except CloudLLMError as error:
+        screen.error(error)
+        return screen.code
+
+
+def _run(main: Awaitable[int]) -> int:
+    async def entry() -> int:
+        return await main
+
+    # Never closed: that would wait for threads that may hang, and the process ends anyway.
+    runner = asyncio.Runner()
+    try:
+        return runner.run(entry())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return _INTERRUPTED

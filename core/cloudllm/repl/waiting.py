@@ -1,0 +1,14 @@
+"""The waiting indicator: what is being waited for, and for how long."""
+
+from __future__ import annotations
+
+FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+PERIOD = 0.1
+"""Seconds from one frame to the next."""
+
+
+def describe(model: str, seconds: float, *, thinking: bool = False) -> str:
+    """One row, such as `⠹ Sending message… openai/gpt-6-luna 1.2 s`."""
+    frame = FRAMES[int(seconds / PERIOD) % len(FRAMES)]
+    what = "Thinking…" if thinking else "Sending message…"
+    return f"{frame} {what} {model} {seconds:.1f} s"

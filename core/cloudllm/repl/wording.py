@@ -1,0 +1,43 @@
+"""What every front end says in the same words."""
+
+from __future__ import annotations
+
+from cloudllm.errors import CloudLLMError
+from cloudllm.events import Trimmed
+from cloudllm.messages import Message, Usage
+
+
+def described(usage: Usage | None) -> str:
+    """Tokens in one line; `~` marks an estimate, since the provider reported nothing."""
+    if usage is None:
+        return "tokens unknown"
+    about = "~" if usage.estimated else ""
+    parts = [f"{about}{usage.input_tokens:,} in", f"{about}{usage.output_tokens:,} out"]
+    if usage.cached_tokens:
+        parts.insert(1, f"{usage.cached_tokens:,} cached")
+    if usage.reasoning_tokens:
+        parts.append(f"{usage.reasoning_tokens:,} reasoning")
+    return " · ".join([*parts, f"{about}{usage.total_tokens:,} tokens"])
+
+
+def cut_notice(reply: Message) -> str:
+    """That a reply was cut, why, and what to do."""
+    why = f": {reply.error}" if reply.error else ""
+    return f"The reply was cut{why.rstrip('.')}. What came is kept; /retry asks again."
+
+
+def trimmed_notice(event: Trimmed) -> str:
+    """That older messages were left out."""
+    noun = "message" if event.messages == 1 else "messages"
+    return (
+        f"{event.messages} older {noun} (~{event.tokens:,} tokens) left out of this request so that"
+        " it fits; the history keeps them."
+    )
+
+
+def one_line(error: BaseException) -> CloudLLMError:
+    """Any error as one that can be shown; a bug of ours says so."""
+    if isinstance(error, CloudLLMError):
+        return error
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return CloudLLMError(f"cloudllm has a bug here: {reason}", advice="Please report it")

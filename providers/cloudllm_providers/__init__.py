@@ -1,0 +1,1 @@
+"""Bundled providers, one module each; they load exactly as third-party ones do."""

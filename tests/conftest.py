@@ -1,0 +1,26 @@
+"""Keeps every test off the developer's machine: no home, no keys, no colours, no width of theirs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_FOREIGN = (
+    "CLOUDLLM_", "OPENAI_", "OPEN_AI_", "ANTHROPIC_", "CLAUDE_", "LITELLM_", "XDG_",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+    "NO_COLOR", "COLUMNS", "LINES", "EDITOR", "VISUAL", "SSL_VERIFY",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh `CLOUDLLM_HOME`; the folder is made only when the program makes it."""
+    for name in os.environ:
+        if name.startswith(_FOREIGN):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "cloudllm-home"
+    monkeypatch.setenv("CLOUDLLM_HOME", str(folder))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return folder

@@ -1,0 +1,3 @@
+"""A provider plugin that fails as soon as it is imported."""
+
+raise RuntimeError("the broken plugin was imported")
