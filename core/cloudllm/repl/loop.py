@@ -35,8 +35,8 @@ _TWICE = 2.0
 _GRACE = 0.03
 """Seconds for showing what was typed ahead, before the settings are imported beside it."""
 
-_ECHOED_LINES = 100
-"""Lines of a sent message that are repeated in the scrollback; the history has all of them."""
+_ECHOED, _ECHOED_LINES = 8_000, 100
+"""Characters and lines of a sent message that are repeated on the screen; all of it is sent."""
 
 
 class TerminalChat:
@@ -222,12 +222,13 @@ class TerminalChat:
             await asyncio.sleep(waiting.PERIOD)
 
     def _echo(self, submission: Command | UserText) -> None:
-        lines = clean(submission.text).expandtabs().split("\n")
-        shown = [f"{'  ' if number else '> '}{line}" for number, line in enumerate(lines)]
-        hidden = len(shown) - _ECHOED_LINES
-        if hidden > 0:
-            shown[_ECHOED_LINES:] = [styled(f"  … {hidden:,} more lines", DIM)]
-        self._commit(*shown)
+        text = submission.text
+        shown = "\n".join(text[:_ECHOED].split("\n", _ECHOED_LINES)[:_ECHOED_LINES])
+        lines = clean(shown).expandtabs().split("\n")
+        rows = [f"{'  ' if number else '> '}{line}" for number, line in enumerate(lines)]
+        if hidden := len(text) - len(shown):
+            rows.append(styled(f"  … {hidden:,} more characters", DIM))
+        self._commit(*rows)
 
     def _close(self, reply: Message) -> None:
         seconds = time.monotonic() - self._began
