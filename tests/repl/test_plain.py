@@ -307,3 +307,9 @@ def test_G12_ctrl_c_in_plain_mode_stops_the_reply_and_keeps_the_chat(
     t.wait("again, or Ctrl-D")
     t.send("\x03")
     assert t.leave() == 130
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_is_not_asked_for_a_server_on_this_machine(variable: str, cloudllm: Run) -> None:
+    done = cloudllm("ask", "hi", **{variable: "http://127.0.0.1:9"})
+    assert (done.returncode, done.stdout) == (0, b"Hello from the wire.\n")

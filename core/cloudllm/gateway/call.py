@@ -82,6 +82,7 @@ class _Source:
         self._clock = clock
         self._backend = backend
         self._stream: Any = None
+        self._watch: _EndWatch | None = None
 
     async def open(
         self, engine: Engine, client: Client, request: Request, call_id: str | None
@@ -89,7 +90,7 @@ class _Source:
         """Send the request and wait for the headers."""
         arguments = wire.arguments(engine, client, request, call_id)
         self._stream = await self._clock.wait(engine.litellm.acompletion(**arguments))
-        _EndWatch.put_on(self._stream)
+        self._watch = _EndWatch.put_on(self._stream)
 
     async def deltas(self) -> AsyncGenerator[StreamEvent, None]:
         """Yield deltas until the provider's stream ends."""
@@ -124,7 +125,9 @@ class _Source:
             return self._backend.ended or StreamEnded(None)
         if self.finish_reason is None:  # numbers of a stream that was cut are not the last ones
             return StreamEnded(None)
-        return StreamEnded(self.finish_reason, wire.usage(self._stream, exact=self._exact))
+        seen = getattr(self._stream, "chunks", [])
+        reports = self._watch.usage_reports if self._watch else []
+        return StreamEnded(self.finish_reason, wire.usage(seen, reports, exact=self._exact))
 
     async def close(self) -> None:
         """Close litellm's stream; on some routes that leaves the connection open."""
@@ -141,27 +144,38 @@ class _Ended(BaseException):
 
 
 class _EndWatch:
-    """The provider's stream inside litellm's; tells its end to us instead of litellm."""
+    """The provider's stream inside litellm's; tells its end to us instead of litellm.
+
+    It keeps the chunks that carry nothing but usage, too: litellm would copy each of them twice.
+    """
 
     def __init__(self, stream: Any) -> None:  # noqa: ANN401 - differs by route
+        self.usage_reports: list[Any] = []
         self._stream = stream
         iterator = aiter(stream)
         # The OpenAI SDK wraps itself anew in a generator for each `aiter`; litellm asks per chunk.
         self._iterator: AsyncIterator[Any] = stream if hasattr(stream, "__anext__") else iterator
 
     @classmethod
-    def put_on(cls, wrapper: Any) -> None:  # noqa: ANN401 - litellm's
+    def put_on(cls, wrapper: Any) -> _EndWatch | None:  # noqa: ANN401 - litellm's
         """Take the place of the inner stream, where there is an asynchronous one."""
         inner = getattr(wrapper, "completion_stream", None)
-        if hasattr(inner, "__aiter__"):
-            wrapper.completion_stream = cls(inner)
+        if not hasattr(inner, "__aiter__"):
+            return None
+        wrapper.completion_stream = watch = cls(inner)
+        return watch
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:  # noqa: ANN401 - differs by route
         try:
-            return await anext(self._iterator)
+            while True:
+                chunk = await anext(self._iterator)
+                if getattr(chunk, "choices", True):
+                    return chunk
+                if report := getattr(chunk, "usage", None):
+                    self.usage_reports.append(report)
         except StopAsyncIteration:
             raise _Ended from None
 

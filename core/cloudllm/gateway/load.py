@@ -27,6 +27,7 @@ _ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",  # else the import reads the .env of some folder above
     "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",  # else a long table of dashes is an error
 }
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
@@ -81,6 +82,7 @@ def _load() -> Engine:
         os.environ.setdefault(name, value)
     if os.environ.get("SSL_VERIFY", "").lower() in _FALSE:
         del os.environ["SSL_VERIFY"]
+    _spare_loopback()
     with _undisturbed():
         litellm: Any = import_module("litellm")
         http: Any = import_module("litellm.llms.custom_httpx.http_handler")
@@ -95,6 +97,14 @@ def _load() -> Engine:
             transport=transport, follow_redirects=False, trust_env=False
         )
     return Engine(litellm, transport, client)
+
+
+def _spare_loopback() -> None:
+    """No proxy reaches a server on this machine, such as the local model."""
+    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if spared.strip() != "*":
+        spared = ",".join(filter(None, (spared, *_LOOPBACK)))
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = spared
 
 
 @contextlib.contextmanager

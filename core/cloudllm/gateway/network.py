@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Exchange:
     async def close(self) -> None:
         """Drop the connection unless the response was read to its end."""
         if self.response is not None:
-            await self.response.aclose()
+            with contextlib.suppress(Exception):  # it broke while it was closed: closed it is
+                await self.response.aclose()
         await asyncio.sleep(0)  # the socket itself is closed in the loop's next round
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -83,16 +83,16 @@ def deltas(chunk: Any) -> Iterator[StreamEvent | None]:  # noqa: ANN401 - litell
         yield None
 
 
-def usage(stream: Any, *, exact: bool) -> Usage | None:  # noqa: ANN401 - litellm's
-    """What the provider reported, at the start (its input) or at the end.
+def usage(chunks: Sequence[Any], apart: Sequence[Any], *, exact: bool) -> Usage | None:
+    """What the provider reported, in its first or last chunks or `apart` from them.
 
     Reports are cumulative, so of several the highest numbers hold. The OpenAI SDK hands on `exact`
     reports; on other routes litellm writes zeros for what is missing, and counts the reasoning
     tokens itself.
     """
-    chunks = getattr(stream, "chunks", [])
     nearby = [*chunks[:3], *chunks[3:][-5:]]
-    reports = [report for chunk in nearby if (report := getattr(chunk, "usage", None))]
+    found = [*(getattr(chunk, "usage", None) for chunk in nearby), *apart[-1:]]
+    reports = [report for report in found if report]
     total = Usage(
         input_tokens=_highest(report.prompt_tokens for report in reports) or 0,
         output_tokens=_highest(report.completion_tokens for report in reports) or 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ class Chat:
     async def start(self) -> None:
         """Read the settings; raises `ConfigurationError`."""
         self._program = await in_thread(lambda: self._compose(self.flags))
+        gc.freeze()  # `main` switched the collector off for the imports; they are over
+        gc.enable()
         for notice in self.settings.notices:
             self.screen.notice(notice)
 

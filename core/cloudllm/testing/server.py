@@ -182,11 +182,12 @@ class WireServer:
         self._loop.run_forever()
 
     async def _listen(self, listener: socket.socket) -> None:
+        self._listener = listener
         self._server = await self._loop.create_server(lambda: _Connection(self), sock=listener)
 
     async def _shut_down(self) -> None:
-        self._server.close()
-        for _ in range(3):  # asyncio may be about to open what it has just accepted
+        self._loop.remove_reader(self._listener)
+        for _ in range(3):  # lets asyncio open what it has accepted; else it would forget to close
             await asyncio.sleep(0)
         while self._open:
             for connection in tuple(self._open):
@@ -194,6 +195,7 @@ class WireServer:
             await asyncio.sleep(0)
         replies = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*replies, return_exceptions=True)
+        self._server.close()
 
     def opened(self, connection: _Connection) -> None:
         """A caller connected."""

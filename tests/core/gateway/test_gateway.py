@@ -204,17 +204,21 @@ async def test_a_burst_leaves_time_for_others(
     async def watch() -> None:
         nonlocal longest
         while True:
-            began = time.perf_counter()
+            began = time.thread_time()  # what other processes take is not counted
             await asyncio.sleep(0)
-            longest = max(longest, time.perf_counter() - began)
+            longest = max(longest, time.thread_time() - began)
 
     server.replies(Reply(text=["word "] * 2000))
     await call(make_client(), ask)  # the first call of a loop opens its pool
     server.replies(Reply(text=["word "] * 2000))
+    gc.disable()  # the heap of a whole test run is not what is measured
     watcher = asyncio.create_task(watch())
-    await call(make_client(), ask)
-    watcher.cancel()
-    assert longest < 0.1
+    try:
+        await call(make_client(), ask)
+    finally:
+        gc.enable()
+        watcher.cancel()
+    assert longest < 0.05
 
 
 async def test_two_calls_at_once_do_not_mix(

@@ -91,9 +91,9 @@ async def test_the_consumers_time_does_not_count(
 ) -> None:
     server.replies(Reply(text=["x"] * 3, delay=0.05))
     seen = []
-    async for event in gateway.stream(client, ask, Deadlines(first_token=0.3, gap=0.2)):
+    async for event in gateway.stream(client, ask, Deadlines(first_token=0.3, gap=0.15)):
         seen.append(event)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
     assert len(seen) == 4
 
 
