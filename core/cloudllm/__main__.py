@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 
 from cloudllm import __version__, early
 
@@ -19,18 +20,19 @@ def main() -> None:
         print(f"cloudllm {__version__}")  # noqa: T201 - the fastest way there is
         return
     code = _guarded(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):  # it is closed, or there never was one
-            code = code or 1
+    try:
+        sys.stdout.flush()
+    except (AttributeError, OSError, ValueError):  # it is closed, full, or there never was one
+        code = code or 1
+    with suppress(AttributeError, OSError, ValueError):
+        sys.stderr.flush()
     os._exit(code)
 
 
 def _guarded(arguments: list[str]) -> int:
     """Run; whatever goes wrong becomes one line and an exit code."""
     if sys.stdout is None:
-        return _fail("standard output is closed, so no reply can be shown", 1)
+        return _fail("standard output is closed; nothing can be shown", 1)
     terminal = early.EarlyTerminal() if _starts_chat(arguments) and early.can_paint() else None
     try:
         return _run(arguments, terminal)
@@ -47,8 +49,6 @@ def _run(arguments: list[str], terminal: early.EarlyTerminal | None) -> int:
     gc.disable()  # collections during the imports cost a fifth of the start
     if terminal is not None:
         terminal.paint()
-    from cloudllm.errors import CloudLLMError  # noqa: PLC0415 - after the first paint
-
     try:
         if not arguments:
             from cloudllm.cli.chat import chat  # noqa: PLC0415 - after the first paint
@@ -58,10 +58,13 @@ def _run(arguments: list[str], terminal: early.EarlyTerminal | None) -> int:
         from cloudllm.cli.root import run  # noqa: PLC0415 - after the first paint
 
         return run(arguments, terminal)
-    except CloudLLMError as error:
+    except Exception as error:  # noqa: BLE001 - a person gets one line, whatever went wrong
+        from cloudllm.repl.wording import one_line  # noqa: PLC0415 - only for an error
+
         if terminal is not None:
             terminal.unpaint()
-        return _fail(str(error), error.exit_code)
+        shown = one_line(error)
+        return _fail(str(shown), shown.exit_code)
 
 
 def _starts_chat(arguments: list[str]) -> bool:

@@ -38,7 +38,7 @@ class CloudLLMError(Exception):
         self.advice = self.default_advice if advice is None else advice
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.advice}" if self.advice else self.message
+        return f"{self.message.rstrip('.')}. {self.advice}" if self.advice else self.message
 
 
 class UsageError(CloudLLMError):
@@ -98,7 +98,7 @@ class DeadlineExceeded(ProviderError):
 class RateLimited(ProviderError):
     """The provider asks to slow down; `retry_after` is in seconds, if it said so."""
 
-    default_advice = "Wait a little, then /retry"
+    default_advice = "Wait a little, then try again"
 
     def __init__(
         self,

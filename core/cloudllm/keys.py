@@ -118,7 +118,7 @@ def _checked(text: str, origin: str) -> FoundKey:
     key = text.strip()
     if not key or " " in key or not (key.isascii() and key.isprintable()):
         raise ConfigurationError(
-            f"{origin}: no key is empty or holds a blank or a special character; copy it once more"
+            f"{origin}: this is no key: it is empty or holds a blank or a special character; copy it once more"
         )
     return FoundKey(SecretStr(key), origin)
 

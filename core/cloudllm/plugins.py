@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
 
 import pluggy
 
 from cloudllm import hookspecs
-from cloudllm.errors import PluginError, UnknownProvider
-from cloudllm.provider import Provider
+from cloudllm.errors import CloudLLMError, PluginError, UnknownProvider
+from cloudllm.provider import Client, Provider, ProviderSettings
 
 PROVIDERS = "cloudllm.providers"
 COMMANDS = "cloudllm.cli"
 _OURSELVES = "cloudllm"
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +93,50 @@ class Plugins:
 
     def load(self, plugin: Plugin) -> object:
         """Import one plugin inside its guard; whatever it raises becomes a `PluginError`."""
+        return self._guarded(plugin, "cannot be loaded", plugin.entry_point.load)
+
+    def _guarded(self, plugin: Plugin | str, what: str, call: Callable[[], Result]) -> Result:
+        """Run a plugin's code; what it prints is swallowed, what it raises is one line."""
         try:
             with _silenced():
-                return plugin.entry_point.load()
-        except KeyboardInterrupt:
+                return call()
+        except (CloudLLMError, KeyboardInterrupt):
             raise
         except ModuleNotFoundError as error:
-            raise _missing_module(plugin, error) from error
-        except BaseException as error:
-            raise _broken(plugin, "cannot be loaded", error) from error
+            raise _missing_module(plugin, what, error) from error
+        except BaseException as error:  # G8: SystemExit and all, it stops here
+            raise _broken(plugin, what, error) from error
+
+    def client(self, provider: Provider, model: str, settings: ProviderSettings) -> Client:
+        """Have a provider, or an endpoint made of one, make a client; inside the guard too.
+
+        Raises:
+            CloudLLMError: whatever the provider raises; foreign errors become a `PluginError`.
+        """
+        plugin = self._plugin_of(provider)
+        made = self._guarded(
+            plugin, "cannot make a client", lambda: provider.client(model, settings)
+        )
+        if not isinstance(made, Client):
+            raise PluginError(f"plugin {plugin}: client() gave {type(made).__name__}, no Client")
+        return made
+
+    def _plugin_of(self, provider: Provider) -> Plugin | str:
+        """The plugin whose class made the provider, or its name where that is not certain."""
+        names = [name for name, known in self._loaded.items() if type(known) is type(provider)]
+        own = [provider.name] if provider.name in self._loaded else names
+        return _only(self.providers[own[0]]) if len(own) == 1 else provider.name
 
     def _offered(self, plugin: Plugin, module: object) -> Provider:
         """Register `module` and find the provider that bears the entry point's name."""
-        try:
+
+        def register() -> list[object]:
             self._manager.register(module, name=f"{PROVIDERS}:{plugin.name}")
             others = [other for other in self._manager.get_plugins() if other is not module]
             caller = self._manager.subset_hook_caller("cloudllm_providers", others)
-            with _silenced():
-                offered = [provider for result in caller() for provider in result]
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise _broken(plugin, "failed to register", error) from error
+            return [provider for result in caller() for provider in result]
+
+        offered = self._guarded(plugin, "failed to register", register)
         for provider in offered:
             if isinstance(provider, Provider) and provider.name == plugin.name:
                 return provider
@@ -170,21 +195,22 @@ def _only(plugins: list[Plugin]) -> Plugin:
     )
 
 
-def _missing_module(plugin: Plugin, error: ModuleNotFoundError) -> PluginError:
-    own = plugin.entry_point.module.partition(".")[0]
+def _missing_module(plugin: Plugin | str, what: str, error: ModuleNotFoundError) -> PluginError:
+    own = plugin.entry_point.module.partition(".")[0] if isinstance(plugin, Plugin) else None
     if error.name is None or error.name.partition(".")[0] == own:
-        return _broken(plugin, "cannot be loaded", error)
+        return _broken(plugin, what, error)
     return PluginError(
         f"plugin {plugin} needs the package {error.name!r}, which is not installed",
         advice=f"pip install {error.name.partition('.')[0]}",
     )
 
 
-def _broken(plugin: Plugin, what: str, error: BaseException) -> PluginError:
+def _broken(plugin: Plugin | str, what: str, error: BaseException) -> PluginError:
+    distribution = plugin.distribution if isinstance(plugin, Plugin) else "its plugin"
     reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
     return PluginError(
         f"plugin {plugin} {what}: {reason[:300]}",
-        advice=f"Update or uninstall {plugin.distribution}, or choose another provider",
+        advice=f"Update or uninstall {distribution}, or choose another provider",
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import copy
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloudllm import keys
-from cloudllm.errors import ConfigurationError
+from cloudllm.errors import ConfigurationError, UnknownProvider
 from cloudllm.plugins import Plugins, unknown_provider
 from cloudllm.provider import Client, Provider, ProviderSettings
 
@@ -43,13 +43,24 @@ class Registry:
         return sorted({*self.plugins.providers, *self._tables})
 
     def split(self, model_id: str) -> tuple[str, str]:
-        """Provider and model of a model id; an empty model stands for the provider's default."""
+        """Provider and model of a model id; an empty model stands for the provider's default.
+
+        Raises:
+            UnknownProvider: a bare name looks like a mistyped provider.
+        """
         provider, slash, model = model_id.strip().partition("/")
         if slash:
             return provider, model
         if provider in self.names():
             return provider, ""
-        return self._default_provider(), provider
+        default = self._default_provider()
+        close = get_close_matches(provider, self.names(), n=1, cutoff=0.75)
+        if close:
+            raise UnknownProvider(
+                f"{provider!r} is no provider",
+                advice=f"Did you mean {close[0]}? If it is a model: {default}/{provider}",
+            )
+        return default, provider
 
     def provider(self, name: str) -> Provider:
         """The provider of that name.
@@ -78,7 +89,7 @@ class Registry:
             raise ConfigurationError(
                 f"{name} has no default model", advice=f"Name one, as in {name}/MODEL"
             )
-        base = api_base or self._api_base(provider, table)
+        base = _checked_address(provider, api_base or self._api_base(provider, table))
         key = self._key(provider, table, argument=api_key)
         if key is None and _needs_key(provider, table, base):
             raise keys.missing_key(provider, table, environ=self._environ)
@@ -87,7 +98,7 @@ class Registry:
             api_base=base,
             options=self._options(provider, table),
         )
-        return provider.client(provider.aliases.get(model, model), settings)
+        return self.plugins.client(provider, provider.aliases.get(model, model), settings)
 
     def check(self, name: str) -> None:
         """Raise what making a client of this provider would, keys and model apart."""
@@ -112,7 +123,7 @@ class Registry:
             if name not in self.plugins.providers:
                 raise unknown_provider(name, self.names())
             provider = self.plugins.provider(name)
-            return replace(provider, label=table.get("label") or provider.label)
+            return _changed(provider, label=table.get("label") or provider.label)
         if name in self.plugins.providers:
             raise self._wrong(name, "extends", "an installed provider cannot extend another")
         if base in (name, *seen):
@@ -207,12 +218,20 @@ def client(
 def _endpoint(name: str, table: Mapping[str, Any], base: Provider) -> Provider:
     """`base` under another name; with an address of its own it does not inherit the key."""
     own = table.get("api_base")
-    endpoint = replace(base, name=name, label=table.get("label") or name)
+    endpoint = _changed(base, name=name, label=table.get("label") or name)
     if not own:
         return endpoint
-    return replace(
+    return _changed(
         endpoint, api_base=own, base_env=(), key_env=(), key_url=None, hosts=(), models=()
     )
+
+
+def _changed(provider: Provider, **fields: object) -> Provider:
+    """A copy with other values; unlike `replace` it runs no `__init__` of a plugin's subclass."""
+    changed = copy(provider)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 def _needs_key(provider: Provider, table: Mapping[str, Any], api_base: str | None) -> bool:
@@ -222,6 +241,25 @@ def _needs_key(provider: Provider, table: Mapping[str, Any], api_base: str | Non
     return bool(provider.key_env) and not (
         api_base != provider.api_base and _is_loopback(api_base or "")
     )
+
+
+def _checked_address(provider: Provider, url: str | None) -> str | None:
+    """The base URL if it can be one; raises `ConfigurationError`."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, or a broken IPv6 address
+        sound = False
+    if not sound:
+        # Without what may be a password in it.
+        shown = url.rpartition("@")[2].partition("?")[0]
+        raise ConfigurationError(
+            f"{provider.name}: {shown!r} is no address to reach a model at",
+            advice="Give it as http://HOST:PORT/PATH or https://HOST/PATH",
+        )
+    return url
 
 
 def _is_loopback(url: str) -> bool:

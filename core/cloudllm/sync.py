@@ -12,13 +12,18 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from contextlib import aclosing
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from cloudllm import context, session
 from cloudllm.errors import UsageError
 from cloudllm.events import Event
 from cloudllm.messages import Message, Role, Usage
 from cloudllm.provider import Client, Deadlines
+
+if TYPE_CHECKING:
+    from cloudllm.registry import client
+
+__all__ = ("LLMSession", "client", "shutdown")
 
 T = TypeVar("T")
 
@@ -287,3 +292,12 @@ def shutdown() -> None:
 
 _shared = _LoopThread()
 atexit.register(shutdown)
+
+
+def __getattr__(name: str) -> object:
+    """`client` as in `cloudllm`, loaded when it is used: it imports pydantic."""
+    if name != "client":
+        raise AttributeError(f"module 'cloudllm.sync' has no attribute {name!r}")
+    from cloudllm.registry import client  # noqa: PLC0415 - see above
+
+    return client

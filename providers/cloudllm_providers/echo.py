@@ -36,18 +36,19 @@ class EchoSettings(BaseModel):
 
 
 class EchoBackend:
-    """Says the newest user message again, word by word; its first reply says what it is."""
+    """Says the newest user message again; its first reply says what it is."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
-        """Yield the words one by one; there is no usage, since nothing was tokenised."""
+        """Yield it word by word if there is a delay; nothing was tokenised, so there is no usage."""
         spoken = [message for message in request.messages if message.role is Role.USER]
         text = f"You said: {spoken[-1].content}" + (_INTRODUCTION if len(spoken) == 1 else "")
-        for word in re.findall(r"\s*\S+\s*?", text):
-            if self._delay:
-                await asyncio.sleep(self._delay)
+        if not self._delay:
+            yield TextDelta(text)
+        for word in re.findall(r"\s*\S+", text) if self._delay else ():
+            await asyncio.sleep(self._delay)
             yield TextDelta(word)
         yield StreamEnded("stop")
 

@@ -122,9 +122,13 @@ def test_an_env_file_stands_below_the_environment(
     env_file = tmp_path / "my.env"
     env_file.write_text("CLOUDLLM_MODEL=a/b\nCLOUDLLM_TIMEOUT__GAP=3\n", encoding="utf-8")
     monkeypatch.setenv("CLOUDLLM_MODEL", "c/d")
-    options = Options(env_file=env_file)
-    assert run("get", "model", options=options).stdout == "c/d\n"
-    assert run("get", "timeout.gap", options=options).stdout == "3.0\n"
+    monkeypatch.delenv(
+        "CLOUDLLM_TIMEOUT__GAP", raising=False
+    )  # so that it is taken back at the end
+    named = ("--env-file", str(env_file))
+    assert run("get", *named, "model").stdout == "c/d\n"
+    assert run("get", *named, "timeout.gap").stdout == "3.0\n"
+    monkeypatch.delenv("CLOUDLLM_TIMEOUT__GAP")
 
 
 def test_set_writes_and_says_nothing(file: Path) -> None:

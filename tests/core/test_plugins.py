@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from cloudllm.errors import PluginError, UnknownProvider
+from cloudllm.errors import PluginError, UnknownModel, UnknownProvider
 from cloudllm.plugins import Plugins
+from cloudllm.registry import Registry
 
 Install = Callable[..., None]
 
@@ -145,3 +146,50 @@ def test_third_party_plugins_can_be_switched_off_and_listed(install: Install) ->
     assert "acme" not in Plugins(allow=[]).providers
     assert "acme" in Plugins(allow=["cloudllm-acme"]).providers
     assert "openai" in Plugins(enabled=False, allow=[]).providers
+
+
+CLIENT = """
+from cloudllm import Provider, hookimpl
+
+class Bad(Provider):
+    def __init__(self):
+        super().__init__(name="acme", label="Bad", litellm_route="openai", default_model="m")
+
+    def client(self, model, settings):
+        print("noise")
+        {body}
+
+@hookimpl
+def cloudllm_providers():
+    return [Bad()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise ValueError('boom')", "cannot make a client: ValueError: boom"),
+        ("raise SystemExit(77)", "cannot make a client: SystemExit: 77"),
+        ("next(iter(()))", "cannot make a client: StopIteration"),
+        ("import no_such_package", "needs the package 'no_such_package'"),
+        ("return 'a client'", "client() gave str, no Client"),
+    ],
+)
+def test_G8_a_provider_that_fails_to_make_a_client_is_one_line(
+    body: str, words: str, install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("acme", CLIENT.format(body=body))
+    with pytest.raises(PluginError) as caught:
+        Registry().client("acme/m")
+    assert words in str(caught.value)
+    assert "acme (cloudllm-acme 1.2)" in str(caught.value)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_subclass_may_have_its_own_init_and_its_own_errors(install: Install) -> None:
+    install("acme", CLIENT.format(body="return super().client(model, settings)"))
+    assert Registry().client("acme").id == "acme/m"
+    install("strict", CLIENT.replace("acme", "strict").format(
+        body="from cloudllm import UnknownModel; raise UnknownModel('no such model')"))  # fmt: skip
+    with pytest.raises(UnknownModel, match=r"^no such model$"):
+        Registry().client("strict/x")

@@ -129,7 +129,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 
 
 def test_variables_that_are_no_settings_are_left_alone() -> None:
-    environ = {"CLOUDLLM_FAULTS": "x", "CLOUDLLMX": "z"}
+    environ = {"CLOUDLLM_HOME": "x", "CLOUDLLMX": "z"}
     assert Settings.load(environ=environ) == Settings()
 
 

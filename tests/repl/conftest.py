@@ -52,7 +52,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**env, "TERM": "xterm-256color"},
+            env={"TERM": "xterm-256color", **env},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread
         )
@@ -147,7 +147,10 @@ class Terminal:
 
 def launch(arguments: tuple[str, ...], rows: int, columns: int, **variables: str) -> Terminal:
     return Terminal(
-        [sys.executable, "-m", "cloudllm", *arguments], {**os.environ, **variables}, rows, columns
+        [sys.executable, "-m", "cloudllm", *arguments],
+        {**os.environ, "TERM": "xterm-256color", **variables},
+        rows,
+        columns,
     )
 
 

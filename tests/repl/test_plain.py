@@ -132,6 +132,8 @@ def test_shared_options_stand_before_or_after_the_command(
         (("-m", "opnai/x", "ask", "x"), 2, b"Did you mean openai"),
         (("-m", "echo/ecko", "ask", "x"), 2, b"echo has no model 'ecko'"),
         (("aks", "x"), 2, b"Did you mean ask?"),
+        (("-m", "opnai", "ask", "x"), 2, b"'opnai' is no provider. Did you mean openai?"),
+        (("config", "get", "tmperature"), 2, b"did you mean temperature?"),
         (("--modle", "x"), 2, b"--model"),
         (("run", "/nowhere/to/be/found"), 2, b"No such file"),
     ],
@@ -142,7 +144,7 @@ def test_a_wrong_command_line_is_one_clear_line(
     done = cloudllm(*arguments)
     assert (done.returncode, done.stdout) == (code, b"")
     assert words in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_run_reads_the_same_grammar_from_a_file(
@@ -198,7 +200,7 @@ def test_G7_an_endpoint_with_its_own_address_does_not_inherit_the_key(
         f'[providers.work]\nextends = "openai"\napi_base = "{server.url}"\n'
     )
     assert cloudllm("-m", "work/big", "ask", "x").returncode == 0
-    assert server.requests[0].key != "sk-plain-canary"
+    assert server.requests[0].key == "none"
 
 
 @pytest.mark.parametrize(
@@ -313,3 +315,84 @@ def test_G12_ctrl_c_in_plain_mode_stops_the_reply_and_keeps_the_chat(
 def test_a_proxy_is_not_asked_for_a_server_on_this_machine(variable: str, cloudllm: Run) -> None:
     done = cloudllm("ask", "hi", **{variable: "http://127.0.0.1:9"})
     assert (done.returncode, done.stdout) == (0, b"Hello from the wire.\n")
+
+
+@pytest.mark.parametrize("arguments", [("ask", "hi"), ()], ids=["ask", "pipe"])
+def test_a_full_disk_behind_standard_output_is_one_line(
+    arguments: tuple[str, ...], server: WireServer
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cloudllm", "-m", "echo/echo", *arguments],
+            input=b"hi\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=_variables(server),
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"standard output takes no more (No space left on device)" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_closed_standard_error_does_no_harm(server: WireServer) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m cloudllm ask go 2>&-'],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=_variables(server),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"Hello from the wire.\n")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[bad", "not a url", "http://h:99999/v1", "ftp://h/v1", "https://u:pw@/v1"]
+)
+def test_what_is_no_address_is_one_line(address: str, cloudllm: Run) -> None:
+    done = cloudllm("ask", "x", OPENAI_BASE_URL=address)
+    assert done.returncode == 2
+    assert b"is no address to reach a model at" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert b"pw" not in done.stderr
+
+
+def test_a_reply_at_its_limit_says_so(cloudllm: Run, server: WireServer) -> None:
+    server.replies(Reply(text="to be continued", finish_reason="length"))
+    done = cloudllm("ask", "x")
+    assert (done.returncode, done.stdout) == (0, b"to be continued\n")
+    assert b"limit of its length" in done.stderr
+
+
+def test_the_env_file_counts_from_the_start(
+    terminal: Any, server: WireServer, tmp_path: Path
+) -> None:
+    other_home = tmp_path / "other"
+    env_file = tmp_path / "my.env"
+    env_file.write_text(f"CLOUDLLM_REPL__SUBMIT=enter\nMOVED={other_home}\n")
+    t = terminal("--env-file", str(env_file))
+    t.wait("Enter sends")
+    t.send("hello\r")
+    t.wait("Hello from the wire")
+
+
+def test_G14_a_terminal_that_is_dumb_gets_no_escapes(terminal: Any) -> None:
+    t = terminal(TERM="dumb")
+    t.wait("on a line of its own sends")
+    t.send("\x04")
+    assert t.leave() == 0
+    assert b"\x1b" not in t.raw
+
+
+def test_G12_ctrl_c_drops_a_begun_block(terminal: Any, server: WireServer) -> None:
+    t = terminal("--plain")
+    t.wait("on a line of its own sends")
+    t.send("wrong text\n")
+    t.settle()
+    t.send("\x03")
+    t.wait("is dropped")
+    t.send("right text\n\\end\n")
+    t.wait("Hello from the wire")
+    assert server.requests[0].body["messages"][-1]["content"] == "right text"

@@ -248,6 +248,41 @@ def test_another_model_goes_on_with_the_same_conversation(chat: Any) -> None:
     t.wait("goes to openai/gpt-6-luna")
 
 
+def test_set_takes_key_and_value_with_or_without_an_equals_sign(chat: Any) -> None:
+    t = chat.terminal
+    t.send("/set system_prompt Use x=1\r")
+    t.wait("system_prompt = Use x=1")
+    t.send("/set temperature = 0.25\r")
+    t.wait(r"temperature = 0\.25")
+    t.send("/set repl.submit enter\r")
+    t.wait("repl.submit counts when the chat starts")
+
+
+def test_a_notice_leaves_the_open_line_of_a_reply_alone(chat: Any) -> None:
+    t = chat.terminal
+    chat.server.replies(Reply(text=["an open line", " goes on"], delay=1.5))
+    t.send("go" + SEND)
+    t.wait("^an open line")
+    t.send("\\end\r")
+    t.wait("There is nothing to send")
+    assert "an open line" in t.text()
+    t.wait("^an open line goes on")
+
+
+def test_stopping_gives_back_what_waited_and_names_the_commands(chat: Any) -> None:
+    t = chat.terminal
+    chat.server.replies(Reply(text="never seen", first_delay=30))
+    t.send("first" + SEND)
+    t.wait("Sending message")
+    t.send("/tokens\r")
+    t.send("second" + SEND)
+    t.wait("It waits for the reply")
+    t.send("\x03")
+    t.wait("Not run: /tokens")
+    t.settle()
+    assert t.editor() == "first\nsecond"
+
+
 def test_commands_are_completed(chat: Any) -> None:
     t = chat.terminal
     t.send("/mo")

@@ -66,7 +66,8 @@ def test_ctrl_d_leaves_only_an_empty_editor(terminal: Start) -> None:
     t.wait("/help")
     t.send("text\x04")
     t.wait("text")
-    assert t.process.poll() is None
+    t.send("still here")
+    t.wait("textstill here")
     t.send("\x03\x04")
     assert t.leave() == 0
 
@@ -99,13 +100,11 @@ def test_a_server_that_is_not_there_is_named_and_the_text_is_back(terminal: Star
 def test_malformed_toml_ends_with_one_line_and_keeps_the_draft(terminal: Start, home: Path) -> None:
     home.mkdir()
     (home / "config.toml").write_text('model = "openai/gpt-6-luna"\ntimeout = [\n')
-    t = terminal()
+    t = terminal(columns=200)
     t.wait("^>")
     t.send("typed meanwhile\r")
     assert t.leave() == 2
-    assert re.search(r"^cloudllm: .*config\.toml:\d+: ", t.text().replace("\n", "")) or re.search(
-        r"^cloudllm: ", t.text(), re.MULTILINE
-    )
+    assert re.search(r"^cloudllm: .*config\.toml:\d+: ", t.text(), re.MULTILINE)
     assert "Traceback" not in t.text()
     assert "typed meanwhile" in (home / "input-history").read_text()
 
@@ -155,3 +154,89 @@ def test_a_small_terminal_shows_the_whole_reply(terminal: Start, server: WireSer
     t.send("go" + SEND)
     t.wait("12 tokens")
     assert t.text().count("word") == 100
+
+
+@pytest.mark.parametrize("way", ["signal", "quit"])
+def test_a_draft_outlives_the_program(way: str, terminal: Start, home: Path) -> None:
+    t = terminal("-m", "echo/echo", CLOUDLLM_PROVIDERS__ECHO__DELAY="0.3")
+    t.wait("/help")
+    if way == "signal":
+        t.send("an unsent draft")
+        t.wait("an unsent draft")
+        t.process.send_signal(signal.SIGTERM)
+    else:
+        t.send("go on" + SEND)
+        t.wait("^You")
+        t.send("/quit\r")
+        t.wait("It waits for the reply")
+        t.send("an unsent draft")
+    t.leave()
+    assert "an unsent draft" in (home / "input-history").read_text()
+    assert "in the input history" in t.text()
+
+
+def test_G14_no_color_leaves_no_colour(terminal: Start, server: WireServer) -> None:
+    server.replies(Reply.error(500, "out of order"))
+    t = terminal(NO_COLOR="1")
+    t.wait("/help")
+    t.send("go" + SEND)
+    t.wait("out of order")
+    styles = {part for code in re.findall(rb"\x1b\[([\d;]*)m", t.raw) for part in code.split(b";")}
+    colours = {style for style in styles if re.fullmatch(rb"[34]\d|9\d|10\d", style)}
+    assert not colours
+
+
+def test_G7_a_key_typed_into_a_command_is_neither_kept_nor_shown(
+    terminal: Start, home: Path
+) -> None:
+    t = terminal("-m", "echo/echo")
+    t.wait("/help")
+    t.send("/set providers.openai.api_key sk-typed-canary\r")
+    t.wait("^Error:")
+    t.send("hi" + SEND)
+    t.wait("You said")
+    assert "sk-typed-canary" not in t.text()
+    assert "sk-typed-canary" not in (home / "input-history").read_text()
+
+
+def test_a_reply_waits_while_another_program_has_the_terminal(
+    terminal: Start, server: WireServer, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\necho EDITOR-BEGIN\nsleep 1.5\necho EDITOR-END\n")
+    editor.chmod(0o755)
+    server.replies(Reply(text=[f"word{n}\n" for n in range(20)], delay=0.1))
+    t = terminal(EDITOR=str(editor), VISUAL=str(editor))
+    t.wait("/help")
+    t.send("go" + SEND)
+    t.wait("word1")
+    t.send("\x18\x05")
+    t.wait("12 tokens")
+    during = t.raw.split(b"EDITOR-BEGIN")[1].split(b"EDITOR-END")[0]
+    assert b"word" not in during
+    assert [f"word{n}" in t.text() for n in range(20)] == [True] * 20
+
+
+def test_G6_a_paste_shows_what_would_hide_or_reorder_it(
+    terminal: Start, server: WireServer
+) -> None:
+    t = terminal()
+    t.wait("/help")
+    t.paste("safe \u202e evil")
+    t.wait("safe <U\\+202E> evil")
+    assert "\u202e".encode() not in t.raw
+    t.send(SEND)
+    t.wait("12 tokens")
+    assert server.requests[0].body["messages"][-1]["content"] == "safe \u202e evil"
+
+
+def test_a_huge_unbracketed_paste_stays_bounded(terminal: Start, server: WireServer) -> None:
+    lines = "\r".join(f"{n:05d} of a big paste with some words in it" for n in range(2000))
+    t = terminal()
+    t.wait("/help")
+    t.send(lines + SEND)
+    t.wait("12 tokens", timeout=60)
+    sent = server.requests[0].body["messages"][-1]["content"]
+    assert sent == lines.replace("\r", "\n")
+    memory = Path(f"/proc/{t.process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
+    assert int(memory) < 450_000, "each undo step keeps a copy of the text"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cloudllm.early import EarlyTerminal
 from cloudllm.repl.chat import Program
@@ -18,17 +16,7 @@ class Options:
     flags: Mapping[str, object] = field(default_factory=dict)
     plain: bool = False
     plugins: bool = True
-    env_file: Path | None = None
     terminal: EarlyTerminal | None = None
-
-    @property
-    def environ(self) -> Mapping[str, str]:
-        """The environment; what is exported stands above the file, as everywhere."""
-        if self.env_file is None:
-            return os.environ
-        from cloudllm.settings import read_env_file  # noqa: PLC0415 - rarely needed
-
-        return {**read_env_file(self.env_file), **os.environ}
 
     def compose(self, flags: Mapping[str, object]) -> Program:
         """Read the settings under `flags` and make the registry; raises `ConfigurationError`."""
@@ -36,9 +24,8 @@ class Options:
         from cloudllm.registry import Registry  # noqa: PLC0415 - after the first prompt
         from cloudllm.settings import Settings  # noqa: PLC0415 - after the first prompt
 
-        environ = self.environ
-        settings = Settings.load(flags=flags, environ=environ)
+        settings = Settings.load(flags=flags)
         plugins = Plugins(
             allow=settings.plugins.allow, deny=settings.plugins.deny, enabled=self.plugins
         )
-        return Program(settings, Registry(settings, plugins=plugins, environ=environ))
+        return Program(settings, Registry(settings, plugins=plugins))

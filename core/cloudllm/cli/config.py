@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from cloudllm import paths
 from cloudllm.cli.compose import Options
 from cloudllm.cli.options import shared_options
 from cloudllm.errors import CloudLLMError, ConfigurationError, UsageError
+from cloudllm.repl.render.sanitize import clean
 
 if TYPE_CHECKING:
     from cloudllm.settings import Settings
@@ -30,7 +32,7 @@ def show(options: Options, *, origin: bool) -> None:
     settings = _load(options)
     for key, value in settings.items():
         line = f"{key} = {toml_value(value)}"
-        click.echo(f"{line}  # {settings.origin(key)}" if origin else line)
+        say(f"{line}  # {settings.origin(key)}" if origin else line)
 
 
 @config.command()
@@ -48,25 +50,25 @@ def get(options: Options, key: str) -> None:
     if key not in values:
         raise UsageError(f"{one_line(key)}: unknown setting{did_you_mean(key, values)}")
     value = values[key]
-    click.echo(value if isinstance(value, str) else toml_value(value))
+    say(value if isinstance(value, str) else toml_value(value))
 
 
 @config.command()
 @shared_options
-def path(options: Options) -> None:
+def path(_options: Options) -> None:
     """Print where the configuration file is; it need not exist."""
-    click.echo(str(paths.config_file(options.environ)))
+    say(str(paths.config_file()))
 
 
 @config.command("set")
 @click.argument("key")
 @click.argument("value")
 @shared_options
-def set_(options: Options, key: str, value: str) -> None:
+def set_(_options: Options, key: str, value: str) -> None:
     """Write KEY = VALUE into the configuration file."""
     from cloudllm.settings import set_value  # noqa: PLC0415 - `path` does without
 
-    set_value(paths.config_file(options.environ), key, value)
+    set_value(paths.config_file(), key, value)
 
 
 @config.command()
@@ -83,11 +85,16 @@ def check(options: Options) -> None:
     if problems:
         raise ConfigurationError("\n".join(problems))
     for notice in program.settings.notices:
-        click.echo(notice, err=True)
+        click.echo(clean(notice), err=True)
     click.echo("ok")
+
+
+def say(text: str) -> None:
+    """Print a value: exactly for a program, safe to look at for a person."""
+    click.echo(clean(text) if sys.stdout.isatty() else text)
 
 
 def _load(options: Options) -> Settings:
     from cloudllm.settings import Settings  # noqa: PLC0415 - `path` does without
 
-    return Settings.load(flags=options.flags, environ=options.environ)
+    return Settings.load(flags=options.flags)

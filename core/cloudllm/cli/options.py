@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -43,11 +44,12 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **own: Any,  # noqa: ANN401 - whatever the command declares
     ) -> Any:  # noqa: ANN401 - whatever the command gives
         before = ctx.find_object(Options) or Options()
+        if env_file is not None:
+            _export(env_file)
         ctx.obj = Options(
             flags={**before.flags, **_flags(model, system, settings)},
             plain=plain or before.plain,
             plugins=not no_plugins and before.plugins,
-            env_file=env_file or before.env_file,
             terminal=before.terminal,
         )
         return command(ctx.obj, **own)
@@ -55,6 +57,14 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         wrapper = option(wrapper)
     return wrapper
+
+
+def _export(path: Path) -> None:
+    """Take the file's variables as if they were exported; those that are stand above them."""
+    from cloudllm.settings import read_env_file  # noqa: PLC0415 - rarely needed
+
+    for name, value in read_env_file(path).items():
+        os.environ.setdefault(name, value)
 
 
 def _flags(model: str | None, system: str | None, settings: tuple[str, ...]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 
 import click
@@ -11,6 +10,7 @@ from cloudllm import __version__
 from cloudllm.cli.compose import Options
 from cloudllm.cli.options import shared_options
 from cloudllm.early import EarlyTerminal
+from cloudllm.errors import PluginError, UsageError
 
 _OWN = {
     "ask": "Ask one question; standard input is appended to it.",
@@ -26,15 +26,14 @@ class LazyGroup(click.Group):
         """Every command, from our own table and from the metadata of what is installed."""
         return sorted({*_OWN, *_installed()})
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import one command."""
         if name in _OWN:
             command: click.Command = getattr(import_module(f"cloudllm.cli.{name}"), name)
             return command
-        from cloudllm.errors import PluginError  # noqa: PLC0415 - only for a plugin's command
         from cloudllm.plugins import Plugins  # noqa: PLC0415 - only for a plugin's command
 
-        plugins = Plugins()
+        plugins = Plugins(enabled=not ctx.params.get("no_plugins"))
         if name not in plugins.commands:
             return None
         loaded = plugins.command(name)
@@ -104,10 +103,8 @@ def run(arguments: list[str], terminal: EarlyTerminal | None = None) -> int:
             arguments, prog_name="cloudllm", standalone_mode=False, obj=Options(terminal=terminal)
         )
     except click.ClickException as error:
-        if terminal is not None:
-            terminal.unpaint()
-        error.show(file=sys.stderr)
-        return error.exit_code
+        message = error.format_message().rstrip(".")
+        raise UsageError(message, advice="Try: cloudllm --help") from None
     except click.exceptions.Abort:
         return 130
     return result if isinstance(result, int) else 0

@@ -27,6 +27,8 @@ def run(options: Options, file: Path) -> None:
         return Chat(options.compose, options.flags, screen)
 
     if str(file) == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed", advice="Name a file")
         name, lines = "standard input", sys.stdin.buffer
         click.get_current_context().exit(plain.converse(chat, lines, name=name, interactive=False))
     try:

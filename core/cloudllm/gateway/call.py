@@ -27,7 +27,7 @@ async def stream(
     """See `cloudllm.gateway.stream`."""
     engine = await load.engine()
     request = replace(request, params={**client.params, **request.params})
-    exchange = Exchange()
+    exchange = Exchange(hosts=client.hosts)
     info = metadata.complete(engine, client)
     clock = Clock(client.label, deadlines, deadlines.first_token_for(info), exchange)
     words = Translator(client, exchange, lambda: metadata.names(engine, client))

@@ -71,7 +71,6 @@ class Clock:
             "first_token": ("no reply", self._first_token),
             "gap": ("no text for", self._deadlines.gap),
             "total": ("the reply took longer than", self._deadlines.total),
-            "end": ("no end", _GRACE),
         }[phase]
         within = " within" if phase in {"connect", "first_token"} else ""
         return DeadlineExceeded(

@@ -64,6 +64,8 @@ class Translator:
 
     def translate(self, raised: BaseException) -> CloudLLMError:
         """The error that `raised` stands for; never raises, also for classes yet to be invented."""
+        if isinstance(self.exchange.failure, CloudLLMError):
+            return self.exchange.failure
         if isinstance(raised, CloudLLMError):
             return raised
         exc = _unwrapped(raised)
@@ -75,8 +77,11 @@ class Translator:
             error = self._network(chain)
             if error is not None:
                 return error
+        text = self.clean(wording.message(exc, chain))
+        if self.exchange.url is not None and wire is None:  # a status now is litellm's invention
+            return NetworkError(f"no answer from {self.host}: {text}")
         status = wire if wire is not None and wire >= HTTPStatus.BAD_REQUEST else _status(exc)
-        return self._by_status(status, exc, self.clean(wording.message(exc, chain)))
+        return self._by_status(status, exc, text)
 
     def failed_backend(self, raised: BaseException) -> CloudLLMError:
         """What a backend raised: its own error, or one that names the provider."""
@@ -195,14 +200,15 @@ class Translator:
     def _rate_limited(self, text: str, exc: BaseException) -> RateLimited:
         headers = self.exchange.headers or getattr(exc, "litellm_response_headers", None) or {}
         wait = wording.retry_after(headers)
-        advice = None
+        who = self.client.label
         if wait is None and _QUOTA.search(f"{exc} {_code(exc)}"):
-            advice = "Waiting does not help: the account's quota is used up"
-        elif wait is not None:
+            hopeless = "Waiting does not help: the account's quota is used up"
+            return RateLimited(f"{who} refused (429): {text}", advice=hopeless)
+        advice = None
+        if wait is not None:
             advice = f"Try again in {wait:.0f} s" if wait >= 1 else "Try again"
-        return RateLimited(
-            f"{self.client.label} asks to slow down (429): {text}", advice=advice, retry_after=wait
-        )
+        message = f"{who} asks to slow down (429): {text}"
+        return RateLimited(message, advice=advice, retry_after=wait)
 
     def _did_you_mean(self) -> str:
         candidates = sorted({*self.client.suggestions, *self.known_models()} - {self.client.model})

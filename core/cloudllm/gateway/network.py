@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Self
 
+from cloudllm.errors import NetworkError
+
 Pool = Any  # litellm's transport on aiohttp
 
 
@@ -26,6 +28,7 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     failure: Exception | None = None
     response: Any = None
+    hosts: frozenset[str] = frozenset()
     connecting: Callable[[], None] = _nothing
     connected: Callable[[], None] = _nothing
 
@@ -43,8 +46,9 @@ current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 class LoopTransport:
     """A transport for httpx clients that are shared by all event loops of the process.
 
-    It reports each response to the call's `Exchange`, and fails a request that is sent again after
-    it failed: litellm retries some silently, and whoever pays should know. A pool is closed with its loop: `asyncio.run`
+    It reports each response to the call's `Exchange`, lets no request go to a host that the
+    provider does not declare, and fails one that is sent again after it failed: litellm retries
+    some silently, and whoever pays should know. A pool is closed with its loop: `asyncio.run`
     closes the async generators that are still open, and each pool lives in one.
     """
 
@@ -58,6 +62,11 @@ class LoopTransport:
         if exchange.failure is not None:
             raise exchange.failure
         exchange.url = str(request.url)
+        if exchange.hosts and request.url.host not in exchange.hosts:
+            exchange.failure = NetworkError(
+                f"{request.url.host} is not among the hosts the provider declares; nothing was sent"
+            )
+            raise exchange.failure
         pool = await self._pool()
         try:
             response = await pool.handle_async_request(request)

@@ -6,13 +6,13 @@ editor, the editor and the status row are ever repainted.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
 from prompt_toolkit.document import Document
@@ -20,7 +20,6 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
-from prompt_toolkit.input.base import Input
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.layout import (
@@ -36,12 +35,14 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.layout.menus import CompletionsMenu
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
 from cloudllm.early import PROMPT, EarlyTerminal
-from cloudllm.repl.input import BurstInput
+from cloudllm.repl.input import BurstInput, DraftBuffer
+from cloudllm.repl.visible import VisibleText
 
 _EDITOR_ROWS = 10
 _OTHER_ROWS = 8
@@ -75,8 +76,9 @@ class ChatApp:
         terminal: EarlyTerminal,
     ) -> None:
         self._live: Sequence[Row] = ()
+        self._held: list[str] = []
         self._status = status
-        self.editor = Buffer(
+        self.editor = DraftBuffer(
             multiline=True,
             history=history,
             completer=completer,
@@ -93,13 +95,9 @@ class ChatApp:
             input=self._input,
             output=_output(),
             erase_when_done=True,
+            after_render=self._write_held,
         )
         self._input.mergeable = self._is_inserting
-
-    @property
-    def input(self) -> Input:
-        """Where the keys come from."""
-        return self._input
 
     @property
     def columns(self) -> int:
@@ -127,18 +125,30 @@ class ChatApp:
     def paint(self, commit: Sequence[str], live: Sequence[Row]) -> None:
         """Write rows to the scrollback for good, and replace the live region."""
         self._live = live
-        if not self.application.is_running or self.application.is_done:
-            return
-        if not commit:
-            self.application.invalidate()
+        if commit:
+            self.commit(commit)
+        else:
+            self.refresh()
+
+    def commit(self, rows: Sequence[str]) -> None:
+        """Write rows to the scrollback for good; what is live stays below them."""
+        self._held += rows
+        if not self._owns_terminal():
             return
         output = self.application.output
         output.write_raw(_FRAME[0])
         self.application.renderer.erase(leave_alternate_screen=False)
-        output.write_raw("".join(f"{row}\r\n" for row in commit))
+        output.write_raw("".join(f"{row}\r\n" for row in self._held))
+        self._held = []
         # prompt_toolkit has no public way to redraw at once; invalidate() would show a gap first.
         self.application._redraw()  # noqa: SLF001
         output.write_raw(_FRAME[1])
+        output.flush()
+
+    def print(self, text: str) -> None:
+        """Write a line, safe already, when the application has ended."""
+        output = self.application.output
+        output.write_raw(f"{text}\r\n")
         output.flush()
 
     def refresh(self) -> None:
@@ -155,7 +165,11 @@ class ChatApp:
         search = SearchToolbar()
         live = Window(FormattedTextControl(self._live_text), dont_extend_height=True)
         editor = Window(
-            BufferControl(self.editor, search_buffer_control=search.control),
+            BufferControl(
+                self.editor,
+                search_buffer_control=search.control,
+                input_processors=[VisibleText()],
+            ),
             height=Dimension(min=1, max=_EDITOR_ROWS),
             dont_extend_height=True,
             wrap_lines=True,
@@ -180,6 +194,17 @@ class ChatApp:
     def _status_text(self) -> StyleAndTextTuples:
         return [("", self._status(self.columns))]
 
+    def _owns_terminal(self) -> bool:
+        """Is the screen ours? Not before the start, after the end, or under an editor outside."""
+        app = self.application
+        # prompt_toolkit tells nobody else that it runs another program in the terminal.
+        return app.is_running and not app.is_done and not app._running_in_terminal  # noqa: SLF001
+
+    def _write_held(self, _application: Application[None]) -> None:
+        """Show what came while another program had the terminal."""
+        if self._held and self._owns_terminal():
+            asyncio.get_running_loop().call_soon(self.commit, [])
+
     def _is_command(self) -> bool:
         text = self.editor.text
         return text.startswith("/") and "\n" not in text
@@ -196,6 +221,10 @@ class ChatApp:
 
 
 def _output() -> Vt100_Output:
-    output = Vt100_Output.from_pty(sys.stdout, term=os.environ.get("TERM"))
+    output = Vt100_Output.from_pty(
+        sys.stdout,
+        term=os.environ.get("TERM"),
+        default_color_depth=ColorDepth.from_env(),  # NO_COLOR
+    )
     output.enable_cpr = False  # a terminal that does not answer would get a warning
     return output

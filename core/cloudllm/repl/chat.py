@@ -8,9 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cloudllm.errors import CloudLLMError, NetworkError
-from cloudllm.events import Event
-from cloudllm.messages import Role
+from cloudllm.errors import CloudLLMError, ConfigurationError, NetworkError
+from cloudllm.events import Event, TurnFinished
+from cloudllm.messages import Role, Status
 from cloudllm.repl.threads import in_thread
 
 if TYPE_CHECKING:  # they are heavy, and the first prompt comes before them
@@ -88,7 +88,10 @@ class Chat:
             self.screen.notice(notice)
 
     async def connect(self) -> LLMSession:
-        """The session, made with its client the first time; a dead server's client is made anew.
+        """The session, made with its client the first time.
+
+        The client is made anew when its settings have changed, and when the connection failed: a
+        server that the provider itself started may have died.
 
         Raises:
             MissingKey: the provider needs a key and none was found.
@@ -116,7 +119,9 @@ class Chat:
             async with aclosing(events):
                 async for event in events:
                     self.screen.event(event)
-        except NetworkError:  # a server that the provider itself started may have died
+                    if isinstance(event, TurnFinished):
+                        self._stale = event.reply.status is Status.PARTIAL
+        except NetworkError:
             self._stale = True
             raise
 
@@ -131,8 +136,12 @@ class Chat:
     async def set(self, key: str, value: object) -> None:
         """Change a setting for this chat; an invalid one raises and changes nothing."""
         flags = {**self.flags, key: value}
-        self._program = await in_thread(lambda: self._compose(flags))
+        try:
+            self._program = await in_thread(lambda: self._compose(flags))
+        except ConfigurationError as error:
+            raise ConfigurationError(error.message.replace(f"-o {key}", f"/set {key}")) from None
         self.flags = flags
+        self._stale = self._stale or key.startswith("providers.")
         self._apply()
 
     async def _client(self, model_id: str) -> Client:

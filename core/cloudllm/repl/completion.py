@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from cloudllm.repl.render.sanitize import clean
+
 Offer = tuple[str, str]
 """A text to insert and what it means."""
 
@@ -39,4 +41,9 @@ class CommandCompleter(Completer):
         typed = argument.lstrip() if blank else command
         for value, meaning in offers:
             if value.startswith(typed):
-                yield Completion(value, -len(typed), display_meta=meaning)
+                yield Completion(
+                    value,
+                    -len(typed),
+                    display=clean(value, one_line=True),
+                    display_meta=clean(meaning, one_line=True),
+                )

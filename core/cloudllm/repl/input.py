@@ -6,16 +6,22 @@ one by one, a thousand lines take half a minute (prompt_toolkit lays the screen 
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
 _MIN_RUN = 16
+_MOST = 16_384
+"""Keys taken in one step of a burst; more would hold up the screen."""
+
+_UNDO_STEPS, _UNDO_CHARACTERS = 8, 2_000_000
 _ALONE = 2
 """Keys at a run's start that are never merged: they may complete a sequence such as Escape f."""
 
@@ -38,7 +44,12 @@ class BurstInput(Vt100Input):
     def read_keys(self) -> list[KeyPress]:
         """The keys that have come, runs merged; they mean what they would mean one by one."""
         keys = super().read_keys()
+        while _MIN_RUN < len(keys) < _MOST and not self.closed and self._has_more():
+            keys += super().read_keys()
         return merge_runs(keys) if len(keys) > _MIN_RUN and self.mergeable() else keys
+
+    def _has_more(self) -> bool:
+        return bool(select.select([self.fileno()], [], [], 0)[0])
 
     def raw_mode(self) -> AbstractContextManager[None]:
         """Raw mode, left to the modes that were there before the program."""
@@ -46,6 +57,20 @@ class BurstInput(Vt100Input):
         if self._original is not None:
             mode.attrs_before = self._original
         return mode  # type: ignore[no-any-return]
+
+
+class DraftBuffer(Buffer):
+    """The editor's text; undo reaches back a bounded way.
+
+    prompt_toolkit keeps the whole text for each step. A burst of ten thousand lines would fill the
+    memory with ten thousand copies of it.
+    """
+
+    def save_to_undo_stack(self, clear_redo_stack: bool = True) -> None:  # noqa: FBT001, FBT002 - its signature
+        """Remember the text as it is, and forget the oldest ones beyond the bound."""
+        super().save_to_undo_stack(clear_redo_stack)
+        steps = max(_UNDO_STEPS, _UNDO_CHARACTERS // (len(self.text) + 1))
+        del self._undo_stack[:-steps]
 
 
 def merge_runs(keys: list[KeyPress]) -> list[KeyPress]:

@@ -22,6 +22,9 @@ class Actions(Protocol):
     def submit(self, draft: str) -> None:
         """Take a draft for a command or a message."""
 
+    def may_remember(self, draft: str) -> bool:
+        """May this draft be written to the history?"""
+
     def interrupt(self) -> None:
         """Stop the reply, clear the editor, or leave: whatever comes first."""
 
@@ -75,7 +78,8 @@ class ChatKeys:
     def _submit(self, event: KeyPressEvent, draft: str) -> None:
         buffer = event.current_buffer
         buffer.document = Document(draft, len(draft))
-        buffer.append_to_history()
+        if self._actions.may_remember(draft):
+            buffer.append_to_history()
         buffer.reset()
         self._actions.submit(draft)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from collections import deque
@@ -24,10 +25,14 @@ from cloudllm.repl.keys import ChatKeys
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.sentinel import Command, Grammar, UserText
 from cloudllm.repl.style import BOLD, DIM, RED, styled
-from cloudllm.repl.wording import cut_notice, described, one_line, trimmed_notice
+from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice
 
 if TYPE_CHECKING:
     from cloudllm.repl.reply import ReplyView
+
+_SECRET = re.compile(
+    r"\A(\s*/set\s+\S*(?:key|token|secret|password|authorization))\b.*", re.IGNORECASE | re.DOTALL
+)
 
 _TWICE = 2.0
 """Seconds within which a second Ctrl-C on an empty editor leaves."""
@@ -74,11 +79,12 @@ class TerminalChat:
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_with, 128 + number)
         work: list[asyncio.Task[None]] = []
-        await self._app.run(lambda: work.append(asyncio.ensure_future(self._work())))
+        await self._app.run(lambda: work.append(asyncio.ensure_future(self._guard_work())))
         if self._turn is not None:
             self._turn.cancel()
         for task in work:
             task.cancel()
+        self._keep_draft()
         return self._code, self._failure
 
     # What the keys ask for.
@@ -91,6 +97,12 @@ class TerminalChat:
             return
         self._pending.append(submission)
         self._arrived.set()
+        if self._turn is not None:
+            self.notice("It waits for the reply; Ctrl-C gives it back.")
+
+    def may_remember(self, draft: str) -> bool:
+        """May this draft be written to the history? Not if it sets a secret."""
+        return not _SECRET.match(draft)
 
     def interrupt(self) -> None:
         """Stop the reply; or else clear the editor; or else leave, at the second time."""
@@ -141,34 +153,36 @@ class TerminalChat:
 
     # The work behind.
 
+    async def _guard_work(self) -> None:
+        try:
+            await self._work()
+        except Exception as error:  # noqa: BLE001 - the editor must not outlive what serves it
+            self._failure = one_line(error)
+            self._leave_with(self._failure.exit_code)
+
     async def _work(self) -> None:
         await asyncio.sleep(_GRACE)
-        try:
-            await self._chat.start()
-        except CloudLLMError as error:
-            self._give_up(error)
-            return
+        await self._chat.start()
         from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
 
         gateway.preload()
         self._app.refresh()
-        await self._connect()
+        connecting = asyncio.ensure_future(self._connect())
         while not self._chat.leaving:
             await self._arrived.wait()
             if not self._pending:
                 self._arrived.clear()
                 continue
+            connecting.cancel()  # the turn makes its own, and Ctrl-C can stop that one
             await self._take_turn(self._pending.popleft())
         self.leave()
 
     async def _connect(self) -> None:
         """Make the client before it is needed, so that a missing key is said at once."""
-        if self._pending:
-            return
         try:
             await self._chat.connect()
-        except CloudLLMError as error:
-            self.error(error)
+        except Exception as error:  # noqa: BLE001 - a provider may raise anything
+            self.error(one_line(error))
 
     async def _take_turn(self, submission: Command | UserText) -> None:
         from cloudllm.repl.commands import submit  # noqa: PLC0415 - after the first prompt
@@ -206,6 +220,9 @@ class TerminalChat:
         waiting_texts += self._pending
         self._pending.clear()
         texts = [item.text for item in waiting_texts if isinstance(item, UserText)]
+        for item in waiting_texts[not kept :]:
+            if isinstance(item, Command):
+                self.notice(f"Not run: {item.text}")
         if texts:
             self.put_back("\n".join(texts))
 
@@ -222,7 +239,7 @@ class TerminalChat:
             await asyncio.sleep(waiting.PERIOD)
 
     def _echo(self, submission: Command | UserText) -> None:
-        text = submission.text
+        text = _SECRET.sub(r"\1 …", submission.text)
         shown = "\n".join(text[:_ECHOED].split("\n", _ECHOED_LINES)[:_ECHOED_LINES])
         lines = clean(shown).expandtabs().split("\n")
         rows = [f"{'  ' if number else '> '}{line}" for number, line in enumerate(lines)]
@@ -234,22 +251,22 @@ class TerminalChat:
         seconds = time.monotonic() - self._began
         if not self._reply.begun:
             self._commit(styled("Assistant:", BOLD), styled("(an empty reply)", DIM))
+        for notice in ending_notices(reply):
+            self._commit(styled(clean(notice, one_line=True), RED))
         if reply.status is Status.PARTIAL:
-            self._commit(styled(cut_notice(reply), RED))
+            self.notice("What came is kept; /retry asks again.")
         self._commit(styled(f"{described(reply.usage)} · {seconds:.1f} s", DIM), "")
 
     def _commit(self, *rows: str) -> None:
-        self._app.paint(rows, [])
+        self._app.commit(rows)
 
-    def _give_up(self, error: CloudLLMError) -> None:
-        """End with an error; the draft and what waited can be recalled from the history."""
-        self._failure = error
+    def _keep_draft(self) -> None:
+        """Leaving: what was not sent can be recalled from the history, where the queue is already."""
         editor = self._app.editor
-        for item in self._pending:
-            editor.history.append_string(item.text)
         if editor.text.strip():
             editor.append_to_history()
-        self._leave_with(error.exit_code)
+        if editor.text.strip() or self._pending:
+            self._app.print("What was not sent is in the input history: press Up next time.")
 
     def _leave_with(self, code: int) -> None:
         self._code = code

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, BinaryIO
 
-from cloudllm.errors import CloudLLMError, UsageError
+from cloudllm.errors import CloudLLMError, PartialReply, UsageError
 from cloudllm.events import Event, RequestSent, TextDelta, Trimmed, TurnFinished
 from cloudllm.messages import Status
 from cloudllm.repl.chat import Chat
@@ -22,7 +22,7 @@ from cloudllm.repl.commands import submit
 from cloudllm.repl.render.sanitize import PipeText, Sanitizer, clean
 from cloudllm.repl.sentinel import Blank, BlockReader, Command, Grammar, UserText
 from cloudllm.repl.threads import in_thread
-from cloudllm.repl.wording import cut_notice, described, one_line, trimmed_notice
+from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice
 
 _INTERRUPTED = 130
 _TWICE = 2.0
@@ -55,8 +55,9 @@ class PlainScreen:
                 self._finish()
                 self.code = 0
                 if reply.status is Status.PARTIAL:
-                    self.code = 5
-                    self.notice(cut_notice(reply))
+                    self.code = PartialReply.exit_code
+                for notice in ending_notices(reply):
+                    self.notice(notice)
                 seconds = time.monotonic() - self._began
                 self._aside(f"{described(reply.usage)} · {seconds:.1f} s")
 
@@ -94,11 +95,13 @@ class PlainScreen:
             try:
                 sys.stdout.write(text)
                 sys.stdout.flush()
-            except BrokenPipeError:
+            except OSError as error:
                 # What is still buffered must go somewhere when the program ends.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                gone = isinstance(error, BrokenPipeError)
+                why = "was closed" if gone else f"takes no more ({error.strerror})"
                 raise CloudLLMError(
-                    "standard output was closed; the rest of the reply is not shown"
+                    f"standard output {why}; the rest of the reply is not shown"
                 ) from None
 
     def _aside(self, text: str) -> None:
@@ -131,6 +134,7 @@ class PlainChat:
         self._number = 0
         self._interactive = interactive
         self._turn: asyncio.Task[None] | None = None
+        self._reader = BlockReader(Grammar())
         self._first_interrupt = -_TWICE
 
     async def run(self) -> int:
@@ -142,12 +146,17 @@ class PlainChat:
         settings = self._chat.settings.repl
         if self._interactive:
             self._screen.notice(f"{settings.sentinel} on a line of its own sends; Ctrl-D leaves.")
-        reader = BlockReader(Grammar(settings.sentinel))
+        self._reader = BlockReader(Grammar(settings.sentinel))
         while (line := await self._next_line()) is not None:
-            if not await self._submit(reader.feed(line)):
-                return self._screen.code
-        await self._submit(reader.end())
-        return self._screen.code
+            if not await self._submit(self._reader.feed(line)):
+                return self._code
+        await self._submit(self._reader.end())
+        return self._code
+
+    @property
+    def _code(self) -> int:
+        """A person who leaves has seen what failed; a script has to be told."""
+        return 0 if self._interactive else self._screen.code
 
     async def _submit(self, submission: Command | UserText | Blank | None) -> bool:
         """Take what a line completed, if anything; may the chat go on?"""
@@ -179,6 +188,8 @@ class PlainChat:
         elif chat is not None and time.monotonic() - self._first_interrupt < _TWICE:
             chat.cancel()
         else:
+            if self._reader.end() is not None:
+                self._screen.notice("What you have typed of this message is dropped.")
             self._first_interrupt = time.monotonic()
             self._screen.notice("Press Ctrl-C again, or Ctrl-D, to leave.")
 

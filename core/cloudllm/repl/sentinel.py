@@ -120,20 +120,24 @@ class Grammar:
 class BlockReader:
     """Reads the grammar from a file or pipe, where only a block's first line may be a command.
 
-    Blank lines before the first line are part of a message but not of a command.
+    Blank lines before the first line are part of a message but not of a command. A sentinel right
+    after a command closes its block and says nothing more.
     """
 
     def __init__(self, grammar: Grammar) -> None:
         self._grammar = grammar
         self._lines: list[str] = []
         self._begun = False
+        self._after_command = False
 
     def feed(self, line: str) -> Command | UserText | Blank | None:
         """Take one line without its newline; gives what it completes, if anything."""
+        after_command, self._after_command = self._after_command, False
         if self._grammar.closes(line):
-            return self.end() or Blank()
+            return self.end() or (None if after_command else Blank())
         if not self._begun and _is_command(line):
             self._lines.clear()
+            self._after_command = True
             return Command(line.strip())
         if not self._begun and line.startswith("//"):
             line = line[1:]

@@ -24,7 +24,10 @@ async def in_thread(call: Callable[[], Result]) -> Result:
         try:
             result = call()
         except BaseException as error:  # noqa: BLE001 - it is raised again where it is awaited
-            _report(loop, future, partial(future.set_exception, error))
+            # SystemExit would end the loop that awaits it, StopIteration cannot be awaited.
+            fit = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            reported = error if fit else RuntimeError(repr(error))
+            _report(loop, future, partial(future.set_exception, reported))
         else:
             _report(loop, future, partial(future.set_result, result))
 

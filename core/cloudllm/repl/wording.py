@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloudllm.errors import CloudLLMError
 from cloudllm.events import Trimmed
-from cloudllm.messages import Message, Usage
+from cloudllm.messages import Message, Status, Usage
 
 
 def described(usage: Usage | None) -> str:
@@ -20,10 +20,16 @@ def described(usage: Usage | None) -> str:
     return " · ".join([*parts, f"{about}{usage.total_tokens:,} tokens"])
 
 
-def cut_notice(reply: Message) -> str:
-    """That a reply was cut, why, and what to do."""
-    why = f": {reply.error}" if reply.error else ""
-    return f"The reply was cut{why.rstrip('.')}. What came is kept; /retry asks again."
+def ending_notices(reply: Message) -> list[str]:
+    """What is to be said of how a reply ended, unless it simply ended."""
+    if reply.status is Status.PARTIAL:
+        why = f": {reply.error}" if reply.error else ""
+        return [f"The reply was cut{why.rstrip('.')}."]
+    if reply.finish_reason in ("length", "max_tokens"):
+        return ["The reply stopped at the limit of its length (max_output_tokens)."]
+    if reply.finish_reason == "content_filter":
+        return ["The provider's content filter stopped the reply."]
+    return []
 
 
 def trimmed_notice(event: Trimmed) -> str:
@@ -39,5 +45,7 @@ def one_line(error: BaseException) -> CloudLLMError:
     """Any error as one that can be shown; a bug of ours says so."""
     if isinstance(error, CloudLLMError):
         return error
+    if isinstance(error, OSError) and error.strerror:
+        return CloudLLMError(f"{error.filename or 'input or output'}: {error.strerror}")
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return CloudLLMError(f"cloudllm has a bug here: {reason}", advice="Please report it")

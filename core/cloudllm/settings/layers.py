@@ -22,7 +22,7 @@ from cloudllm.settings.text import Key, did_you_mean, dotted, is_secret, one_lin
 PREFIX = "CLOUDLLM_"
 PROVIDERS = "providers"
 _PROVIDER_PREFIX = f"{PREFIX}PROVIDERS__"
-_NOT_SETTINGS = frozenset({"CLOUDLLM_HOME", "CLOUDLLM_FAULTS"})
+_NOT_SETTINGS = frozenset({"CLOUDLLM_HOME"})
 _FLAGS = {"model": "--model", "system_prompt": "--system"}
 _WHERE_IN_TOML = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|.*)\)$")
 

@@ -11,7 +11,7 @@ Key = tuple[str, ...]
 MASK = "********"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET = re.compile(r"(^|[_-])(key|token|secret|password|authorization)$", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<==)[^&#\s]+")  # user and query values
 
 
 def dotted(key: Key) -> str:
@@ -68,7 +68,7 @@ def masked(key: Key, value: object) -> object:
     if is_secret(key) and value is not None:
         return MASK
     if isinstance(value, str):
-        return _USERINFO.sub(MASK, value)
+        return _IN_ADDRESS.sub(MASK, value) if "://" in value else value
     if isinstance(value, list):
         return [masked(key, item) for item in value]
     if isinstance(value, Mapping):

@@ -10,6 +10,12 @@ from cloudllm.repl.commands import conversation, info, model
 from cloudllm.repl.commands.base import SlashCommand
 from cloudllm.repl.sentinel import Command, UserText
 
+_KEYS = (
+    "The sentinel (\\end) on a line of its own, or Alt-Enter, sends; \\\\end is a line of text.",
+    "// at the start is a text with a slash. Ctrl-R searches the history, Ctrl-X Ctrl-E edits",
+    "in your editor, Ctrl-C stops a reply, Ctrl-D on an empty editor leaves.",
+)
+
 
 async def submit(chat: Chat, submission: Command | UserText) -> None:
     """Run a command, or send a message and show the reply; raises `CloudLLMError`."""
@@ -46,6 +52,8 @@ async def _help(chat: Chat, argument: str) -> None:
     wanted = [find("/" + argument.lstrip("/"))] if argument else list(COMMANDS.values())
     width = max(len(command.usage) for command in wanted)
     lines = [f"{command.usage:<{width}}  {command.summary}" for command in wanted]
+    if not argument:
+        lines += ["", *_KEYS]
     chat.screen.output("\n".join(lines))
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from cloudllm.errors import UsageError
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands.base import SlashCommand
+
+_AT_THE_START = ("repl.", "plugins.")
 
 
 async def _model(chat: Chat, argument: str) -> None:
@@ -26,17 +30,28 @@ async def _system(chat: Chat, argument: str) -> None:
 
 
 async def _set(chat: Chat, argument: str) -> None:
-    key, _, value = argument.replace("=", " ", 1).partition(" ")
+    key, value = _split(argument)
     current = dict(chat.settings.items())
+    if key.startswith(_AT_THE_START) and value:
+        raise UsageError(
+            f"{key} counts when the chat starts",
+            advice=f"For the next one: cloudllm config set {key} VALUE",
+        )
     if not key:
         chat.screen.output("\n".join(f"{name} = {shown}" for name, shown in current.items()))
-    elif not value.strip() and key in current:
+    elif not value and key in current:
         chat.screen.output(f"{key} = {current[key]}")
     elif key == "model":
-        await _model(chat, value.strip())
+        await _model(chat, value)
     else:
-        await chat.set(key, value.strip())
+        await chat.set(key, value)
         chat.screen.notice(f"{key} = {dict(chat.settings.items()).get(key)}")
+
+
+def _split(argument: str) -> tuple[str, str]:
+    """Key and value of `KEY VALUE` or `KEY = VALUE`."""
+    match = re.match(r"([^\s=]*)\s*=?\s*(.*)", argument, re.DOTALL)
+    return (match[1], match[2].strip()) if match else ("", "")
 
 
 def _models(chat: Chat) -> Iterable[str]:
