@@ -62,7 +62,8 @@ class LoopTransport:
         if exchange.failure is not None:
             raise exchange.failure
         exchange.url = str(request.url)
-        if exchange.hosts and request.url.host not in exchange.hosts:
+        names = {request.url.host, request.url.raw_host.decode()}  # as read, and as sent (IDNA)
+        if exchange.hosts and exchange.hosts.isdisjoint(names):
             exchange.failure = NetworkError(
                 f"{request.url.host} is not among the hosts the provider declares; nothing was sent"
             )

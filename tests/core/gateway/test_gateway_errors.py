@@ -313,3 +313,16 @@ async def test_llmock_is_down(
     llmock.outage()
     error = await fails(make_client(provider, api_base=llmock.base_url(provider)), ask)
     assert isinstance(error, ServerError)
+
+
+async def test_G2_no_request_goes_to_a_host_that_the_provider_does_not_declare(
+    make_client: Callable[..., Client], route: str, ask: Request, server: WireServer
+) -> None:
+    for hosts in (frozenset({"127.0.0.1"}), frozenset({"elsewhere.example"})):
+        client = make_client(route, hosts=hosts)
+        if "127.0.0.1" in hosts:
+            assert [event async for event in gateway.stream(client, ask, Deadlines())]
+            continue
+        with pytest.raises(NetworkError, match="not among the hosts the provider declares"):
+            [event async for event in gateway.stream(client, ask, Deadlines())]
+    assert len(server.requests) == 1
