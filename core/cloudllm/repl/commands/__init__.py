@@ -11,9 +11,10 @@ from cloudllm.repl.commands.base import SlashCommand
 from cloudllm.repl.sentinel import Command, UserText
 
 _KEYS = (
-    "The sentinel (\\end) on a line of its own, or Alt-Enter, sends; \\\\end is a line of text.",
-    "// at the start is a text with a slash. Ctrl-R searches the history, Ctrl-X Ctrl-E edits",
-    "in your editor, Ctrl-C stops a reply, Ctrl-D on an empty editor leaves.",
+    "The sentinel (\\end) on a line of its own sends, and so does Alt-Enter.",
+    "\\\\end is a line of text; // at the start is a text with a slash.",
+    "Ctrl-C stops a reply, Ctrl-R searches the history, Ctrl-X Ctrl-E opens your",
+    "editor, Ctrl-D on an empty line leaves.",
 )
 
 
