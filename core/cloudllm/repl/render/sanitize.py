@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 MAX_MARKS = 10
 """Combining marks, selectors and joiners shown after one character; an ellipsis stands for more."""
 
 _HALF = re.compile(r"[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 _ACTIVE_ASCII = re.compile(r"[^\t\n\x20-\x7e]")
-# Nothing in here is a control, a mark, invisible or unassigned on purpose. A character that is
-# missing costs time only.
-_PLAIN = re.compile(
-    r"[\t\n\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u1fff\u2010-\u2027"
-    r"\u2030-\u205e\u20a0-\u20cf\u2100-\u2cee\u2e00-\u3029\u3030-\u3098\u309b-\u3163\u3165-\u9fff"
-    r"\uac00-\ud7a3\uf900-\ufaff\uff01-\uff9f\U0001f000-\U0001fbff\U00020000-\U0002fa1d]+"
-)
 _DIRECTION_MARKS = "\u061c\u200e\u200f"
 _JOINERS = "\u200c\u200d"
 _NUMBER_SIGNS = (
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
 _HANGUL_FILLERS = "\u115f\u1160\u3164\uffa0"
+
+
+@cache
+def _plain() -> re.Pattern[str]:
+    """Runs that need no look at each character; compiled late, for it takes longer than a key.
+
+    Nothing in here is a control, a mark, invisible or unassigned on purpose. A character that is
+    missing costs time only.
+    """
+    return re.compile(
+        r"[\t\n\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u1fff\u2010-\u2027"
+        r"\u2030-\u205e\u20a0-\u20cf\u2100-\u2cee\u2e00-\u3029\u3030-\u3098\u309b-\u3163\u3165-\u9fff"
+        r"\uac00-\ud7a3\uf900-\ufaff\uff01-\uff9f\U0001f000-\U0001fbff\U00020000-\U0002fa1d]+"
+    )
 
 
 class PipeText:
@@ -88,8 +96,9 @@ class Sanitizer:
         text = text.replace("\r\n", "\n")
         shown: list[str] = []
         position = 0
+        plain = _plain()
         while position < len(text):
-            if run := _PLAIN.match(text, position):
+            if run := plain.match(text, position):
                 position = run.end()
                 shown += (self._shown_hidden(), run[0])
                 self._based_on(run[0][-1])
