@@ -193,9 +193,13 @@ def test_G7_a_key_typed_into_a_command_is_neither_kept_nor_shown(
     t.wait("/help")
     t.send("/set providers.openai.api_key sk-typed-canary\r")
     t.wait("^Error:")
+    t.clear_screen()
+    t.send("/set providers.openai.api_key=sk-cleared-canary\x03")
+    t.wait_gone("sk-cleared-canary")
     t.send("hi" + SEND)
     t.wait("You said")
     assert "sk-typed-canary" not in t.text()
+    assert "canary" not in (home / "input-history").read_text()
     assert "sk-typed-canary" not in (home / "input-history").read_text()
 
 

@@ -17,6 +17,8 @@ from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
+from cloudllm.repl.secrets import without_secret
+
 _MIN_RUN = 16
 _MOST = 16_384
 """Keys taken in one step of a burst; more would hold up the screen."""
@@ -60,11 +62,16 @@ class BurstInput(Vt100Input):
 
 
 class DraftBuffer(Buffer):
-    """The editor's text; undo reaches back a bounded way.
+    """The editor's text; undo reaches back a bounded way, and secrets are not remembered.
 
     prompt_toolkit keeps the whole text for each step. A burst of ten thousand lines would fill the
     memory with ten thousand copies of it.
     """
+
+    def append_to_history(self) -> None:
+        """Keep the text in the input history, unless it holds a secret."""
+        if without_secret(self.text) == self.text:
+            super().append_to_history()
 
     def save_to_undo_stack(self, clear_redo_stack: bool = True) -> None:  # noqa: FBT001, FBT002 - its signature
         """Remember the text as it is, and forget the oldest ones beyond the bound."""

@@ -22,9 +22,6 @@ class Actions(Protocol):
     def submit(self, draft: str) -> None:
         """Take a draft for a command or a message."""
 
-    def may_remember(self, draft: str) -> bool:
-        """May this draft be written to the history?"""
-
     def interrupt(self) -> None:
         """Stop the reply, clear the editor, or leave: whatever comes first."""
 
@@ -78,8 +75,7 @@ class ChatKeys:
     def _submit(self, event: KeyPressEvent, draft: str) -> None:
         buffer = event.current_buffer
         buffer.document = Document(draft, len(draft))
-        if self._actions.may_remember(draft):
-            buffer.append_to_history()
+        buffer.append_to_history()
         buffer.reset()
         self._actions.submit(draft)
 

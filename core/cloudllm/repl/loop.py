@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 import time
 from collections import deque
@@ -23,16 +22,13 @@ from cloudllm.repl.early_settings import EarlySettings
 from cloudllm.repl.history import InputHistory
 from cloudllm.repl.keys import ChatKeys
 from cloudllm.repl.render.sanitize import clean
+from cloudllm.repl.secrets import without_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
 from cloudllm.repl.style import BOLD, DIM, RED, styled
 from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice
 
 if TYPE_CHECKING:
     from cloudllm.repl.reply import ReplyView
-
-_SECRET = re.compile(
-    r"\A(\s*/set\s+\S*(?:key|token|secret|password|authorization))\b.*", re.IGNORECASE | re.DOTALL
-)
 
 _TWICE = 2.0
 """Seconds within which a second Ctrl-C on an empty editor leaves."""
@@ -99,10 +95,6 @@ class TerminalChat:
         self._arrived.set()
         if self._turn is not None:
             self.notice("It waits for the reply; Ctrl-C gives it back.")
-
-    def may_remember(self, draft: str) -> bool:
-        """May this draft be written to the history? Not if it sets a secret."""
-        return not _SECRET.match(draft)
 
     def interrupt(self) -> None:
         """Stop the reply; or else clear the editor; or else leave, at the second time."""
@@ -222,7 +214,7 @@ class TerminalChat:
         texts = [item.text for item in waiting_texts if isinstance(item, UserText)]
         for item in waiting_texts[not kept :]:
             if isinstance(item, Command):
-                self.notice(f"Not run: {item.text}")
+                self.notice(f"Not run: {without_secret(item.text)}")
         if texts:
             self.put_back("\n".join(texts))
 
@@ -239,7 +231,7 @@ class TerminalChat:
             await asyncio.sleep(waiting.PERIOD)
 
     def _echo(self, submission: Command | UserText) -> None:
-        text = _SECRET.sub(r"\1 …", submission.text)
+        text = without_secret(submission.text)
         shown = "\n".join(text[:_ECHOED].split("\n", _ECHOED_LINES)[:_ECHOED_LINES])
         lines = clean(shown).expandtabs().split("\n")
         rows = [f"{'  ' if number else '> '}{line}" for number, line in enumerate(lines)]
