@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cloudllm.command import Command, CommandContext
     from cloudllm.errors import (
         AuthenticationError,
         CloudLLMError,
@@ -40,14 +41,17 @@ if TYPE_CHECKING:
         TextDelta,
         Trimmed,
         TurnFinished,
+        TurnInfo,
     )
-    from cloudllm.hookspecs import hookimpl
+    from cloudllm.hookspecs import API_VERSION, hookimpl
     from cloudllm.messages import Message, Role, Status, ToolCall, Usage
     from cloudllm.paths import data_dir
     from cloudllm.provider import (
         Backend,
         Client,
         Deadlines,
+        Fetch,
+        KnownGap,
         ModelInfo,
         Provider,
         ProviderSettings,
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULE_OF = {
+    "command": "Command CommandContext",
     "errors": (
         "AuthenticationError CloudLLMError ConfigurationError ContextTooLong DeadlineExceeded "
         "InvalidResponse MissingKey ModelNotFound NetworkError PartialReply PluginError "
@@ -67,12 +72,15 @@ _MODULE_OF = {
         "UnknownProvider UsageError"
     ),
     "events": (
-        "Event ReasoningDelta RequestSent StreamEnded StreamEvent TextDelta Trimmed TurnFinished"
+        "Event ReasoningDelta RequestSent StreamEnded StreamEvent TextDelta Trimmed TurnFinished "
+        "TurnInfo"
     ),
-    "hookspecs": "hookimpl",
+    "hookspecs": "API_VERSION hookimpl",
     "messages": "Message Role Status ToolCall Usage",
     "paths": "data_dir",
-    "provider": "Backend Client Deadlines ModelInfo Provider ProviderSettings Request",
+    "provider": (
+        "Backend Client Deadlines Fetch KnownGap ModelInfo Provider ProviderSettings Request"
+    ),
     "registry": "client",
     "session": "LLMSession",
     "settings": "Settings",
@@ -80,16 +88,21 @@ _MODULE_OF = {
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names.split()}
 
 __all__ = (
+    "API_VERSION",
     "AuthenticationError",
     "Backend",
     "Client",
     "CloudLLMError",
+    "Command",
+    "CommandContext",
     "ConfigurationError",
     "ContextTooLong",
     "DeadlineExceeded",
     "Deadlines",
     "Event",
+    "Fetch",
     "InvalidResponse",
+    "KnownGap",
     "LLMSession",
     "Message",
     "MissingKey",
@@ -117,6 +130,7 @@ __all__ = (
     "ToolCall",
     "Trimmed",
     "TurnFinished",
+    "TurnInfo",
     "UnknownModel",
     "UnknownProvider",
     "Usage",

@@ -55,6 +55,15 @@ class TurnFinished:
     reply: Message
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnInfo:
+    """Which turn something belongs to: the session's id, the turn's number from 1, its model id."""
+
+    session: str
+    number: int
+    model: str
+
+
 StreamEvent = TextDelta | ReasoningDelta | StreamEnded
 """What the gateway and a `Backend` yield."""
 

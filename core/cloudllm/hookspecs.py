@@ -6,9 +6,15 @@ from collections.abc import Sequence
 
 import pluggy
 
-from cloudllm.provider import Provider
+from cloudllm.command import Command
+from cloudllm.events import Event, TurnInfo
+from cloudllm.messages import Message
+from cloudllm.provider import Provider, Request
 
 PROJECT = "cloudllm"
+API_VERSION = 1
+"""The version of these hooks; a plugin that sets `cloudllm_api` to another is not loaded."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -26,4 +32,75 @@ def cloudllm_providers() -> Sequence[Provider]:  # type: ignore[empty-body]
     Who wins: a bundled name can't be taken. Of two third-party plugins with one name neither loads.
 
     An exception makes this provider unusable, is shown as one line, and harms nothing else.
+    """
+
+
+@hookspec
+def cloudllm_commands() -> Sequence[Command]:  # type: ignore[empty-body]
+    """Return slash commands for the chat.
+
+    When: once, right after the plugin is loaded, in the chat only. Plugins of the entry-point group
+    `cloudllm.plugins` are loaded after the first prompt; an unknown `/word` waits for them.
+
+    Result: each command is listed by `/help` and completed like the chat's own.
+
+    Who wins: the chat's own commands. A name that two plugins offer is left out for both, and said.
+
+    An exception costs the plugin its commands, is shown as one line, and harms nothing else.
+    """
+
+
+@hookspec
+def cloudllm_request(request: Request, turn: TurnInfo) -> Request | None:
+    """See, change or veto what is about to be sent.
+
+    When: before each attempt to send a turn's request, off the event loop, after the context
+    strategy has chosen the messages.
+
+    request: all that goes out, the system prompt first. It is frozen: use `dataclasses.replace`.
+    turn: which turn of which session it is, and the model it goes to.
+
+    Result: a request to send instead, or `None` to leave it as it is. The history keeps what the
+    person wrote either way.
+
+    Who wins: every plugin is asked, one after the other, by name; each sees the request as the one
+    before it left it. `hookimpl(tryfirst=True)` and `trylast=True` move a plugin.
+
+    An exception stops this turn before anything is sent: raise `Refused` to veto it in your own
+    words. So does a hook that does not return within `plugins.deadline`. The text goes back to the
+    editor. This hook is never switched off by itself, since it may be a guard.
+    """
+
+
+@hookspec
+def cloudllm_event(event: Event, turn: TurnInfo) -> None:
+    """Observe a turn as it happens.
+
+    When: for each event of a turn, in order, in a thread of the plugin's own, through a bounded
+    queue: a slow plugin misses events (and is named) rather than delay the reply.
+
+    event: `RequestSent`, `TextDelta`, `ReasoningDelta`, `Trimmed`, `TurnFinished`.
+    turn: which turn of which session it belongs to.
+
+    Result: ignored. Every plugin is called.
+
+    An exception is shown as one line; after three, or when it hangs past `plugins.deadline`, the
+    hook is off for the rest of the session.
+    """
+
+
+@hookspec
+def cloudllm_reply(reply: Message, turn: TurnInfo) -> None:
+    """Learn of a reply that is now in the history.
+
+    When: once for each turn that is committed, complete or not, after its last event, in the same
+    thread and queue as `cloudllm_event`, from which it is never dropped.
+
+    reply: the assistant's message with usage, finish reason and status.
+    turn: which turn of which session it ended.
+
+    Result: ignored. Every plugin is called.
+
+    An exception is shown as one line; after three, or when it hangs past `plugins.deadline`, the
+    hook is off for the rest of the session.
     """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from cloudllm.events import StreamEvent
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What is known of one model; `None` means unknown. Limits are in tokens."""
+    """What is known of one model; `None` means unknown.
+
+    Limits are in tokens, prices in US dollars per million tokens. `reasoning`, `vision` and `tools`
+    are its abilities; `retires` is the day on which the provider shuts it down, past or to come.
+    """
 
     name: str
     context_limit: int | None = None
     output_limit: int | None = None
     reasoning: bool | None = None
+    vision: bool | None = None
+    tools: bool | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+    retires: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +87,8 @@ class Client:
     """One model at one provider, ready to be called: what the gateway tells litellm.
 
     `route` is litellm's prefix; a client with a `backend` needs none. `hosts` are all hosts the
-    call may reach. `params` are sent with every request.
+    call may reach. `params` are sent with every request; `secrets` too, and they are never shown.
+    With `own_credentials` the route finds its credentials itself, as those of AWS and Google do.
     """
 
     provider: str
@@ -88,6 +99,8 @@ class Client:
     api_key: SecretStr | None = None
     hosts: frozenset[str] = frozenset()
     params: Mapping[str, object] = field(default_factory=dict)
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    own_credentials: bool = False
     info: ModelInfo | None = None
     backend: Backend | None = None
     suggestions: tuple[str, ...] = ()
@@ -96,6 +109,23 @@ class Client:
     def id(self) -> str:
         """The model id, `provider/model`."""
         return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownGap:
+    """An item of the conformance kit that a provider does not meet, why, and since when we know."""
+
+    item: str
+    reason: str
+    since: date
+
+
+Fetch = Callable[[str, Mapping[str, str]], object]
+"""GET a URL with these headers and return the parsed JSON.
+
+It blocks; it follows no redirect, goes to the provider's own hosts only, is bounded in time and
+size, and raises `CloudLLMError`s.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +141,17 @@ class Provider:
     key_url          where a person gets a key
     default_model    the model when only the provider is named
     models           models known offline; the service may have more
+    metadata         its name in litellm's metadata, if that is not the route or the own name
+    model_list       where the service lists its models: a path below `api_base`, or a whole URL
+    list_headers     headers of that request beside the key's
+    key_header       the header in which that request carries the key; "Authorization" is a bearer's
+    successors       retired models and what has replaced them
     aliases          short names for models
     hosts            hosts it talks to beyond that of `api_base`
     settings_model   a plain pydantic model for the provider's own keys in `[providers.NAME]`
     params           parameters sent with every request
+    requires         modules it needs beyond cloudllm's own, and what to install for each
+    known_gaps       items of the conformance kit that it does not meet, each with its reason
     """
 
     name: str
@@ -126,10 +163,17 @@ class Provider:
     key_url: str | None = None
     default_model: str | None = None
     models: tuple[ModelInfo, ...] = ()
+    metadata: str | None = None
+    model_list: str | None = None
+    list_headers: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = "Authorization"
+    successors: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     settings_model: type[BaseModel] | None = None
     params: Mapping[str, object] = field(default_factory=dict)
+    requires: Mapping[str, str] = field(default_factory=dict)
+    known_gaps: tuple[KnownGap, ...] = ()
 
     def client(self, model: str, settings: ProviderSettings) -> Client:
         """Make the client for `model`; may block or raise any `CloudLLMError`, runs off the loop."""
