@@ -10,6 +10,9 @@ import pytest
 
 _FOREIGN = (
     "CLOUDLLM_", "OPENAI_", "OPEN_AI_", "ANTHROPIC_", "CLAUDE_", "LITELLM_", "XDG_",
+    "GEMINI_", "GOOGLE_", "XAI_", "GROK_", "OPENROUTER_", "MISTRAL_", "DEEPSEEK_", "GROQ_",
+    "TOGETHER", "PERPLEXITY_", "PPLX_", "AZURE_", "AWS_", "VERTEXAI_", "OLLAMA_", "LM_",
+    "LLAMA_CPP_", "VLLM_", "HOSTED_VLLM_",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
     "NO_COLOR", "COLUMNS", "LINES", "EDITOR", "VISUAL", "SSL_VERIFY",
 )  # fmt: skip

@@ -43,9 +43,11 @@ if TYPE_CHECKING:
         TurnFinished,
         TurnInfo,
     )
+    from cloudllm.hooks import PluginHooks
     from cloudllm.hookspecs import API_VERSION, hookimpl
     from cloudllm.messages import Message, Role, Status, ToolCall, Usage
     from cloudllm.paths import data_dir
+    from cloudllm.plugins import Plugins
     from cloudllm.provider import (
         Backend,
         Client,
@@ -75,9 +77,11 @@ _MODULE_OF = {
         "Event ReasoningDelta RequestSent StreamEnded StreamEvent TextDelta Trimmed TurnFinished "
         "TurnInfo"
     ),
+    "hooks": "PluginHooks",
     "hookspecs": "API_VERSION hookimpl",
     "messages": "Message Role Status ToolCall Usage",
     "paths": "data_dir",
+    "plugins": "Plugins",
     "provider": (
         "Backend Client Deadlines Fetch KnownGap ModelInfo Provider ProviderSettings Request"
     ),
@@ -111,6 +115,8 @@ __all__ = (
     "NetworkError",
     "PartialReply",
     "PluginError",
+    "PluginHooks",
+    "Plugins",
     "Provider",
     "ProviderError",
     "ProviderSettings",

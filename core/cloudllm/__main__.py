@@ -39,7 +39,9 @@ def _guarded(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 1
+        if leave.code is None or isinstance(leave.code, int):
+            return leave.code or 0
+        return _show(str(leave.code), 1)
     finally:
         if terminal is not None:
             terminal.restore()
@@ -79,13 +81,16 @@ def _starts_chat(arguments: list[str]) -> bool:
 
 
 def _fail(message: str, code: int) -> int:
+    return _show("\n".join(f"cloudllm: {line}" for line in message.splitlines()), code)
+
+
+def _show(text: str, code: int) -> int:
+    """Write to standard error, past what a plugin that is still at work prints into; gives `code`."""
+    from cloudllm import streams  # noqa: PLC0415 - only for an error
     from cloudllm.repl.render.sanitize import clean  # noqa: PLC0415 - only for an error
 
-    for line in clean(message).splitlines():
-        try:
-            print(f"cloudllm: {line}", file=sys.stderr)  # noqa: T201 - errors go there
-        except (OSError, ValueError):
-            break
+    with suppress(OSError, ValueError):
+        print(clean(text), file=streams.err(), flush=True)
     return code
 
 

@@ -136,6 +136,22 @@ def check(
             )
 
 
+def check_changed(messages: Iterable[Message], made: Plan, *, count: Count = count_message) -> int:
+    """The estimate, in tokens, for messages that a plugin wants to send instead of the plan's.
+
+    Raises:
+        ContextTooLong: they do not fit the plan's limit.
+    """
+    tokens = sum(map(count, messages))
+    needed = _needed(tokens, made.reserve)
+    if made.limit is not None and needed > made.limit:
+        raise ContextTooLong(
+            f"the changed request needs about {needed:,} tokens, {made.reserve:,} of them for the"
+            f" answer: {needed - made.limit:,} more than the limit of {made.limit:,}",
+        )
+    return tokens
+
+
 def _system(prompt: str) -> tuple[Message, ...]:
     return (Message(Role.SYSTEM, prompt),) if prompt.strip() else ()
 

@@ -38,7 +38,10 @@ class CloudLLMError(Exception):
         self.advice = self.default_advice if advice is None else advice
 
     def __str__(self) -> str:
-        return f"{self.message.rstrip('.')}. {self.advice}" if self.advice else self.message
+        if not self.advice:
+            return self.message
+        ended = self.message.endswith(("?", "!", "…"))
+        return f"{self.message if ended else self.message.rstrip('.') + '.'} {self.advice}"
 
 
 class UsageError(CloudLLMError):

@@ -60,15 +60,18 @@ def cloudllm_request(request: Request, turn: TurnInfo) -> Request | None:
     request: all that goes out, the system prompt first. It is frozen: use `dataclasses.replace`.
     turn: which turn of which session it is, and the model it goes to.
 
-    Result: a request to send instead, or `None` to leave it as it is. The history keeps what the
-    person wrote either way.
+    Result: a request to send instead, or `None` to leave it as it is. It must hold at least one
+    message and end with the user's, or with a tool's result. If it is longer than the context limit,
+    older turns make room and the plugin is asked once more; if that is not enough, the turn is
+    refused in the plugin's name. The history keeps what the person wrote either way.
 
     Who wins: every plugin is asked, one after the other, by name; each sees the request as the one
     before it left it. `hookimpl(tryfirst=True)` and `trylast=True` move a plugin.
 
     An exception stops this turn before anything is sent: raise `Refused` to veto it in your own
     words. So does a hook that does not return within `plugins.deadline`. The text goes back to the
-    editor. This hook is never switched off by itself, since it may be a guard.
+    editor; of what was vetoed with `Refused`, the input history keeps nothing on disk. This hook is
+    never switched off by itself, since it may be a guard.
     """
 
 
@@ -77,15 +80,18 @@ def cloudllm_event(event: Event, turn: TurnInfo) -> None:
     """Observe a turn as it happens.
 
     When: for each event of a turn, in order, in a thread of the plugin's own, through a bounded
-    queue: a slow plugin misses events (and is named) rather than delay the reply.
+    queue: a slow plugin misses events (and is named) rather than delay the reply. A turn that fails
+    before anything of its reply came ends without a `TurnFinished`.
 
     event: `RequestSent`, `TextDelta`, `ReasoningDelta`, `Trimmed`, `TurnFinished`.
     turn: which turn of which session it belongs to.
 
-    Result: ignored. Every plugin is called.
+    Result: ignored.
 
-    An exception is shown as one line; after three, or when it hangs past `plugins.deadline`, the
-    hook is off for the rest of the session.
+    Who wins: nobody; every plugin is called.
+
+    An exception is shown as one line; after three the hook is off for the rest of the session. When
+    it hangs past `plugins.deadline`, `cloudllm_event` and `cloudllm_reply` of the plugin both are.
     """
 
 
@@ -94,13 +100,16 @@ def cloudllm_reply(reply: Message, turn: TurnInfo) -> None:
     """Learn of a reply that is now in the history.
 
     When: once for each turn that is committed, complete or not, after its last event, in the same
-    thread and queue as `cloudllm_event`, from which it is never dropped.
+    thread and queue as `cloudllm_event`, from which it is never dropped. At their end `ask`, `run`
+    and a chat in a pipe wait for it, two seconds at most; leaving a chat on a terminal does not.
 
     reply: the assistant's message with usage, finish reason and status.
     turn: which turn of which session it ended.
 
-    Result: ignored. Every plugin is called.
+    Result: ignored.
 
-    An exception is shown as one line; after three, or when it hangs past `plugins.deadline`, the
-    hook is off for the rest of the session.
+    Who wins: nobody; every plugin is called.
+
+    An exception is shown as one line; after three the hook is off for the rest of the session. When
+    it hangs past `plugins.deadline`, `cloudllm_event` and `cloudllm_reply` of the plugin both are.
     """

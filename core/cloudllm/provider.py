@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from cloudllm import declaration, modellist
+from cloudllm.errors import ConfigurationError, InvalidResponse
 from cloudllm.events import StreamEvent
 from cloudllm.messages import Message
 
@@ -87,8 +89,12 @@ class Client:
     """One model at one provider, ready to be called: what the gateway tells litellm.
 
     `route` is litellm's prefix; a client with a `backend` needs none. `hosts` are all hosts the
-    call may reach. `params` are sent with every request; `secrets` too, and they are never shown.
-    With `own_credentials` the route finds its credentials itself, as those of AWS and Google do.
+    call may reach; without any, that of `api_base` alone. `params` are sent with every request; `secrets` too, and they are never shown.
+    With `own_credentials` the route finds its credentials itself, as those of AWS and Google do;
+    the provider must declare that it does.
+    `start_hint` is the command that starts the server, told when it refuses the connection.
+    `metadata` is the service's name in litellm's metadata: prices and the day a model retires are
+    taken from there. Without it only limits and abilities are, of the route's model of that name.
     """
 
     provider: str
@@ -104,6 +110,8 @@ class Client:
     info: ModelInfo | None = None
     backend: Backend | None = None
     suggestions: tuple[str, ...] = ()
+    start_hint: str | None = None
+    metadata: str | None = None
 
     @property
     def id(self) -> str:
@@ -137,11 +145,13 @@ class Provider:
     litellm_route    litellm's prefix: "openai" for everything that speaks OpenAI's format
     api_base         where it answers, `/v1` included; `None` leaves litellm's own address
     key_env          variables that may hold the key, first found wins; empty: no key is needed
+    key_optional     a key is accepted, but it works without one, as a server of one's own does
+    own_credentials  without a key its route finds credentials itself, as those of AWS and Google do
     base_env         variables that may replace `api_base`
     key_url          where a person gets a key
     default_model    the model when only the provider is named
     models           models known offline; the service may have more
-    metadata         its name in litellm's metadata, if that is not the route or the own name
+    metadata         its name in litellm's metadata, if that is not the own one; "" is none
     model_list       where the service lists its models: a path below `api_base`, or a whole URL
     list_headers     headers of that request beside the key's
     key_header       the header in which that request carries the key; "Authorization" is a bearer's
@@ -149,8 +159,13 @@ class Provider:
     aliases          short names for models
     hosts            hosts it talks to beyond that of `api_base`
     settings_model   a plain pydantic model for the provider's own keys in `[providers.NAME]`
+    settings_env     variables that may hold some of these keys: `{"region": ("ACME_REGION",)}`
     params           parameters sent with every request
     requires         modules it needs beyond cloudllm's own, and what to install for each
+    offline          it answers on this machine without a key or a server, so anyone can try it
+    start_hint       the command that starts the server it talks to, if that runs on this machine
+    client_deadline  seconds that `client` may take where it starts something, if that is more than
+                     `plugins.deadline`
     known_gaps       items of the conformance kit that it does not meet, each with its reason
     """
 
@@ -159,6 +174,8 @@ class Provider:
     litellm_route: str | None = None
     api_base: str | None = None
     key_env: tuple[str, ...] = ()
+    key_optional: bool = False
+    own_credentials: bool = False
     base_env: tuple[str, ...] = ()
     key_url: str | None = None
     default_model: str | None = None
@@ -171,9 +188,17 @@ class Provider:
     aliases: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     settings_model: type[BaseModel] | None = None
+    settings_env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
+    start_hint: str | None = None
+    client_deadline: float | None = None
     known_gaps: tuple[KnownGap, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise `TypeError` for a field that is not of its kind."""
+        declaration.check(self)
 
     def client(self, model: str, settings: ProviderSettings) -> Client:
         """Make the client for `model`; may block or raise any `CloudLLMError`, runs off the loop."""
@@ -187,9 +212,49 @@ class Provider:
             api_key=settings.api_key,
             hosts=frozenset(filter(None, (*self.hosts, _host(api_base)))),
             params=self.params,
+            own_credentials=self.own_credentials and settings.api_key is None,
             info=next((info for info in self.models if info.name == model), None),
             suggestions=tuple(info.name for info in self.models),
+            start_hint=self.start_hint,
+            metadata=self.metadata_name if self.is_at(api_base) else None,
         )
+
+    def list_models(self, settings: ProviderSettings, fetch: Fetch) -> Sequence[ModelInfo]:
+        """Ask the service which models it has now; override for a list that `model_list` can't say.
+
+        May block or raise any `CloudLLMError`, runs off the loop. `fetch` makes the requests; what
+        cannot be a model's name is left out by the caller.
+        """
+        if self.model_list is None:
+            raise ConfigurationError(f"{self.name} has no list of its models to ask for")
+        base = settings.api_base or self.api_base or ""
+        whole = "://" in self.model_list
+        url = self.model_list if whole else f"{base.rstrip('/')}/{self.model_list.lstrip('/')}"
+        headers = dict(self.list_headers)
+        if settings.api_key is not None:
+            key = settings.api_key.get_secret_value()
+            headers[self.key_header] = (
+                f"Bearer {key}" if self.key_header == "Authorization" else key
+            )
+        payload = fetch(url, headers)
+        try:
+            return [ModelInfo(**facts) for facts in modellist.facts(payload)]
+        except ValueError:
+            raise InvalidResponse(f"{self.label}: what came is no list of models") from None
+
+    @property
+    def lists_models(self) -> bool:
+        """Can it be asked which models its service has now?"""
+        return self.model_list is not None or type(self).list_models is not Provider.list_models
+
+    @property
+    def metadata_name(self) -> str:
+        """Its name in litellm's metadata; "" is none."""
+        return self.name if self.metadata is None else self.metadata
+
+    def is_at(self, api_base: str | None) -> bool:
+        """Is this the service itself, not another one at an address that the user chose?"""
+        return self.api_base is None or _host(api_base) == _host(self.api_base)
 
 
 def _host(url: str | None) -> str | None:

@@ -7,29 +7,29 @@ from then on, whatever happens, the user's message and what came of the reply ar
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import lru_cache
-from types import AsyncGeneratorType
-from typing import Any, Protocol
+from typing import Protocol
 
 from cloudllm import context
 from cloudllm.errors import CloudLLMError, ContextTooLong, InvalidResponse, UsageError
 from cloudllm.events import (
     Event,
-    ReasoningDelta,
     RequestSent,
     StreamEnded,
     StreamEvent,
-    TextDelta,
     Trimmed,
     TurnFinished,
+    TurnInfo,
 )
 from cloudllm.messages import Message, Role, Status, Usage
 from cloudllm.provider import Client, Deadlines, ModelInfo, Request
-from cloudllm.tokens import count_message, count_text
+from cloudllm.tokens import count_message
+from cloudllm.turn import Hooks, Turn, current_task
 
 _CANCELLED = "cancelled before it was complete"
 _NO_FINISH_REASON = "the stream ended without a finish reason"
@@ -60,6 +60,8 @@ class LLMSession:
     params             further parameters of the request, as the provider names them
     deadlines          how long to wait for what
     gateway            calls the model; `None` takes litellm's
+    hooks              sees, changes and vetoes requests, and is told of turns; `None`: nobody is,
+                       `PluginHooks(Plugins())` asks the installed plugins
 
     One turn runs at a time: a second one waits for the first. A stream that the same task left
     unfinished counts as cancelled.
@@ -77,6 +79,7 @@ class LLMSession:
         params: Mapping[str, object] | None = None,
         deadlines: Deadlines | None = None,
         gateway: Gateway | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.client = client
         self.system_prompt = system_prompt
@@ -87,9 +90,12 @@ class LLMSession:
         self.params: Mapping[str, object] = dict(params or {})
         self.deadlines = deadlines or Deadlines()
         self._gateway = gateway
+        self._hooks = hooks
+        self._id = os.urandom(8).hex()
+        self._turns = 0
         self._history: list[Message] = []
         self._usage = Usage()
-        self._open: _Turn | None = None
+        self._open: Turn | None = None
         self._learned: dict[str, int] = {}
         self._count = lru_cache(maxsize=None)(count_message)
 
@@ -214,17 +220,18 @@ class LLMSession:
         )
 
     def _stream(self, begin: Callable[[], tuple[int, Message]]) -> AsyncGenerator[Event, None]:
-        turn = _Turn(begin)
+        turn = Turn(begin)
         stream = self._run(turn)
         turn.stream = weakref.ref(stream)
         return stream
 
-    async def _run(self, turn: _Turn) -> AsyncGenerator[Event, None]:
+    async def _run(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """Run a turn and settle it, however it ends."""
         await self._enter(turn)
         try:
             turn.keep, turn.user = turn.begin()
             turn.client = self.client
+            turn.info = self._next_turn(turn.client)
             turn.plan = self._plan(self._outgoing(turn), await self._limit(turn.client))
             async with aclosing(self._attempts(turn)) as events:
                 async for event in events:
@@ -248,8 +255,8 @@ class LLMSession:
         if reply is not None:
             yield TurnFinished(reply)
 
-    async def _attempts(self, turn: _Turn) -> AsyncGenerator[Event, None]:
-        """Send the request; if the server finds it too long, plan anew and send it once more."""
+    async def _attempts(self, turn: Turn) -> AsyncGenerator[Event, None]:
+        """Send the request; if it is found too long, plan anew and send it once more."""
         request = Request(
             messages=(),
             max_output_tokens=self.max_output_tokens,
@@ -257,18 +264,20 @@ class LLMSession:
             params=self.params,
         )
         for last in (False, True):
-            if left_out := turn.plan.left_out:
-                yield Trimmed(len(left_out), sum(map(self._count, left_out)))
-            yield RequestSent(turn.client.id)
-            request = replace(request, messages=turn.plan.messages)
             try:
-                stream = self._road.stream(turn.client, request, self.deadlines)
+                asked = await self._asked(turn, replace(request, messages=turn.plan.messages))
+                tell = self._teller(turn)
+                for opening in self._opening(turn, tell):
+                    yield opening
+                stream = self._road.stream(turn.client, asked, self.deadlines)
                 async with aclosing(stream) as events:
                     async for event in events:
                         if isinstance(event, StreamEnded):
                             turn.ended = event
                         elif event.text:
                             turn.add(event)
+                            if tell is not None:
+                                tell(event)  # first, since the reader may leave
                             yield event
             except ContextTooLong as error:
                 if last or turn.visible:
@@ -277,7 +286,35 @@ class LLMSession:
             else:
                 return
 
-    def _replan(self, turn: _Turn, error: ContextTooLong) -> context.Plan:
+    async def _asked(self, turn: Turn, request: Request) -> Request:
+        """The request as the hooks leave it."""
+
+        def check(changed: Request) -> None:
+            turn.sent_tokens = context.check_changed(changed.messages, turn.plan, count=self._count)
+
+        turn.sent_tokens = turn.plan.tokens
+        if self._hooks is None:
+            return request
+        return await self._hooks.request(request, turn.info, check)
+
+    def _teller(self, turn: Turn) -> Callable[[Event], None] | None:
+        """Tells the hooks of an event; `None` while nobody listens, so that it costs nothing."""
+        hooks = self._hooks
+        if hooks is None or not hooks.listening:
+            return None
+        return lambda event: hooks.event(event, turn.info)
+
+    def _opening(self, turn: Turn, tell: Callable[[Event], None] | None) -> Iterator[Event]:
+        """What comes before the reply."""
+        events: list[Event] = [RequestSent(turn.client.id)]
+        if left_out := turn.plan.left_out:
+            events.insert(0, Trimmed(len(left_out), sum(map(self._count, left_out))))
+        for event in events:
+            if tell is not None:
+                tell(event)
+            yield event
+
+    def _replan(self, turn: Turn, error: ContextTooLong) -> context.Plan:
         """Plan with the server's limit, or with three quarters of what it refused; else raise."""
         if error.limit:
             self._learned[turn.client.id] = error.limit
@@ -288,10 +325,14 @@ class LLMSession:
                     return plan
         raise error
 
-    def _outgoing(self, turn: _Turn) -> list[Message]:
+    def _next_turn(self, client: Client) -> TurnInfo:
+        self._turns += 1
+        return TurnInfo(session=self._id, number=self._turns, model=client.id)
+
+    def _outgoing(self, turn: Turn) -> list[Message]:
         return [*self._history[: turn.keep], turn.user]
 
-    async def _enter(self, turn: _Turn) -> None:
+    async def _enter(self, turn: Turn) -> None:
         """Wait until no other turn is open; end one that was left unfinished."""
         me, loop = asyncio.current_task(), asyncio.get_running_loop()
         turn.reader = me
@@ -306,7 +347,7 @@ class LLMSession:
         turn.over = loop.create_future()
         self._open = turn
 
-    def _settle(self, turn: _Turn, status: Status, error: str | None) -> Message | None:
+    def _settle(self, turn: Turn, status: Status, error: str | None) -> Message | None:
         """End a turn, once: keep what there is to keep, and return the reply if it was kept.
 
         `status` and `error` are those of a reply that did not come to its own end.
@@ -320,6 +361,9 @@ class LLMSession:
         reply = turn.reply(Status.COMPLETE, None) if turn.complete else turn.reply(status, error)
         self._history[turn.keep :] = [turn.user, reply]
         self._usage += reply.usage or Usage()
+        if self._hooks is not None:
+            self._hooks.event(TurnFinished(reply), turn.info)
+            self._hooks.reply(reply, turn.info)
         return reply
 
     def _settle_dropped(self) -> None:
@@ -331,111 +375,17 @@ class LLMSession:
         """End a turn that this very task has left open, so that the history may be changed."""
         if self._open is None:
             return
-        if not self._open.is_abandoned_by(_current_task()):
+        if not self._open.is_abandoned_by(current_task()):
             raise UsageError("A reply is still coming in", advice="Stop it first")
         self._abandon(self._open)
 
-    def _abandon(self, turn: _Turn) -> None:
+    def _abandon(self, turn: Turn) -> None:
         self._settle(turn, Status.CANCELLED, _CANCELLED)
         turn.close_soon()
 
     def _start_of_last_turn(self) -> int:
         roles = [message.role for message in self._history]
         return len(roles) - 1 - roles[::-1].index(Role.USER)
-
-
-class _Turn:
-    """A turn under way: what came in so far, and the task that reads it."""
-
-    client: Client
-    user: Message
-    keep: int
-    plan: context.Plan
-    stream: Callable[[], AsyncGenerator[Event, None] | None]
-    over: asyncio.Future[None]
-
-    def __init__(self, begin: Callable[[], tuple[int, Message]]) -> None:
-        self.begin = begin
-        self.creator = _current_task()
-        self.reader: asyncio.Task[Any] | None = None
-        self.ended: StreamEnded | None = None
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-
-    @property
-    def visible(self) -> bool:
-        """Has any part of the reply come?"""
-        return bool(self._text or self._reasoning)
-
-    @property
-    def complete(self) -> bool:
-        """Did the provider say that this was all?"""
-        return self.ended is not None and self.ended.finish_reason is not None
-
-    def add(self, delta: TextDelta | ReasoningDelta) -> None:
-        """Take in a piece of the reply."""
-        (self._text if isinstance(delta, TextDelta) else self._reasoning).append(delta.text)
-
-    def reply(self, status: Status, error: str | None) -> Message:
-        """The reply as far as it came."""
-        text, reasoning = "".join(self._text), "".join(self._reasoning)
-        ended = self.ended or StreamEnded(None)
-        return Message(
-            Role.ASSISTANT,
-            text,
-            reasoning=reasoning,
-            status=status,
-            model=self.client.id,
-            finish_reason=ended.finish_reason,
-            usage=ended.usage or self._estimate(count_text(text), count_text(reasoning)),
-            error=error,
-        )
-
-    def _estimate(self, text: int, reasoning: int) -> Usage:
-        return Usage(
-            input_tokens=self.plan.tokens,
-            output_tokens=text + reasoning,
-            reasoning_tokens=reasoning or None,
-            estimated=True,
-        )
-
-    @property
-    def owner(self) -> asyncio.Task[Any] | None:
-        """Who will read on: the task that read last or, if it has ended, the one that asked."""
-        for task in (self.reader, self.creator):
-            if task is not None and not task.done() and not task.get_loop().is_closed():
-                return task
-        return None
-
-    @property
-    def is_dropped(self) -> bool:
-        """Will nobody read on?"""
-        return self.owner is None or self.stream() is None
-
-    def is_abandoned_by(self, task: asyncio.Task[Any] | None) -> bool:
-        """Will nobody read on, unless it be `task`, which has turned to something else?"""
-        return self.is_dropped or self.owner is task
-
-    async def wait(self) -> None:
-        """Wait until it is over or loses its owner."""
-        signs: tuple[asyncio.Future[Any] | None, ...] = (self.owner, self.over)
-        await asyncio.wait(filter(None, signs), return_when=asyncio.FIRST_COMPLETED)
-
-    async def close(self) -> None:
-        """Close the stream of a turn that is settled."""
-        if stream := self._idle_stream():
-            await stream.aclose()
-
-    def close_soon(self) -> None:
-        """Do so when the loop comes to it."""
-        loop = self.over.get_loop()
-        if loop.is_running() and (stream := self._idle_stream()):
-            loop.call_soon_threadsafe(loop.create_task, stream.aclose())
-
-    def _idle_stream(self) -> AsyncGeneratorType[Event, None] | None:
-        """The stream, unless it is gone or, after all, being read."""
-        stream = self.stream()
-        return stream if isinstance(stream, AsyncGeneratorType) and not stream.ag_running else None
 
 
 def _user_message(role: Role | str, content: str) -> Message:
@@ -474,14 +424,6 @@ def _calls_without_result(history: Sequence[Message]) -> list[str]:
             return [call.id for call in message.tool_calls if call.id not in answered]
         answered.add(message.tool_call_id)
     return []
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    """The running task, or `None` outside an event loop."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
 
 
 def _one_line(text: str) -> str:

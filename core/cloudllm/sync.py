@@ -19,6 +19,7 @@ from cloudllm.errors import UsageError
 from cloudllm.events import Event
 from cloudllm.messages import Message, Role, Usage
 from cloudllm.provider import Client, Deadlines
+from cloudllm.turn import Hooks
 
 if TYPE_CHECKING:
     from cloudllm.registry import client
@@ -80,6 +81,7 @@ class LLMSession:
         params: Mapping[str, object] | None = None,
         deadlines: Deadlines | None = None,
         gateway: session.Gateway | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self._session = session.LLMSession(
             client,
@@ -91,6 +93,7 @@ class LLMSession:
             params=params,
             deadlines=deadlines,
             gateway=gateway,
+            hooks=hooks,
         )
         self._pumps: list[_Pump] = []
 

@@ -20,7 +20,20 @@ def cloudllm_providers() -> list[Provider]:
             default_model="claude-sonnet-5-5",
             models=tuple(
                 ModelInfo(name=name)
-                for name in ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
+                for name in ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5")
             ),
+            model_list="v1/models?limit=1000",
+            key_header="x-api-key",
+            list_headers={"anthropic-version": "2023-06-01"},
+            aliases={
+                "sonnet": "claude-sonnet-5-5",
+                "opus": "claude-opus-5-5",
+                "haiku": "claude-haiku-5-5",
+            },
+            successors={
+                "claude-sonnet-4-5": "claude-sonnet-5-5",
+                "claude-sonnet-4-5-20250929": "claude-sonnet-5-5",
+                "claude-mythos-preview": "claude-mythos-5-1",
+            },
         )
     ]

@@ -42,15 +42,23 @@ class EchoBackend:
         self._delay = delay
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
-        """Yield it word by word if there is a delay; nothing was tokenised, so there is no usage."""
+        """Yield it word by word if there is a delay; nothing was tokenised, so there is no usage.
+
+        The longest answer is counted in words.
+        """
         spoken = [message for message in request.messages if message.role is Role.USER]
         text = f"You said: {spoken[-1].content}" + (_INTRODUCTION if len(spoken) == 1 else "")
+        words = re.findall(r"\s*\S+", text)
+        cut = request.max_output_tokens is not None and len(words) > request.max_output_tokens
+        if cut:
+            words = words[: request.max_output_tokens]
+            text = "".join(words)
         if not self._delay:
             yield TextDelta(text)
-        for word in re.findall(r"\s*\S+", text) if self._delay else ():
+        for word in words if self._delay else ():
             await asyncio.sleep(self._delay)
             yield TextDelta(word)
-        yield StreamEnded("stop")
+        yield StreamEnded("length" if cut else "stop")
 
 
 class EchoProvider(Provider):
@@ -74,6 +82,7 @@ def cloudllm_providers() -> list[Provider]:
         EchoProvider(
             name="echo",
             label="Echo (no language model)",
+            offline=True,
             default_model="echo",
             models=(ModelInfo(name="echo", reasoning=False),),
             settings_model=EchoSettings,

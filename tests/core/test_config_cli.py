@@ -185,3 +185,34 @@ def test_G1_reading_the_configuration_imports_nothing_heavy(
     imported = set(json.loads(done.stdout.splitlines()[-1]))
     forbidden = {"litellm", "openai", "httpx", "prompt_toolkit", "cloudllm_providers"}
     assert not imported & {*forbidden, "cloudllm_plugins", "tomlkit", "xllamacpp"}
+
+
+def test_check_lists_every_mistake(home: Path) -> None:
+    home.mkdir()
+    path = home / "config.toml"
+    path.write_text(
+        """\
+model = "nowhere/x"
+[providers.openai]
+taem = 1
+[aliases]
+fast = "acne/small"
+own = "echo/echo"
+""",
+        encoding="utf-8",
+    )
+    lines = str(refused("check")).splitlines()
+    assert [line.partition(" setting")[0].partition(" provider ")[0] for line in lines] == [
+        f"{path}:3: providers.openai.taem: unknown",
+        f"{path}:1: model: unknown",
+        f"{path}:5: aliases.fast: unknown",
+    ]
+
+
+def test_check_knows_the_plugins_that_are_switched_off(home: Path) -> None:
+    home.mkdir()
+    path = home / "config.toml"
+    path.write_text('[plugins]\ndeny = ["nosuch", "guard", "cloudllm"]\n', encoding="utf-8")
+    done = run("check")
+    assert done.stdout == "ok\n"
+    assert done.stderr == f'{path}:2: plugins.deny: no plugin is called "nosuch"\n'

@@ -127,7 +127,7 @@ def test_a_key_named_in_the_settings_settles_it_without_a_notice() -> None:
     assert keys.key_notices(OPENAI, {}, environ) != []
 
 
-TRY = "or try without a key: cloudllm -m local/smollm2 or cloudllm -m echo/echo"
+TRY = "or try without a key: cloudllm -m a/b or cloudllm -m c/d"
 PLACE = "Set it (get a key at https://openai.example/keys)"
 
 
@@ -164,6 +164,28 @@ PLACE = "Set it (get a key at https://openai.example/keys)"
 def test_a_missing_key_is_one_line_with_variable_place_and_way_out(
     provider: Provider, table: dict[str, object], environ: dict[str, str], line: str
 ) -> None:
-    error = keys.missing_key(provider, table, environ=environ)
+    error = keys.missing_key(provider, table, environ=environ, without_key=["a/b", "c/d"])
     assert str(error) == line
     assert error.exit_code == 3
+
+
+def test_without_a_model_to_try_none_is_offered() -> None:
+    line = f"No key for OpenAI: OPENAI_API_KEY is not set. {PLACE}"
+    assert str(keys.missing_key(OPENAI, {}, environ={})) == line
+
+
+def test_a_withheld_variable_is_passed_over_and_named_only_if_it_is_set() -> None:
+    withheld = {"OPENAI_API_KEY": "openai"}
+    environ = {"OPENAI_API_KEY": "k1", "OPEN_AI_SECRET": "k2"}
+    found = keys.find_key(OPENAI, {}, environ=environ, origin_of=lambda _: FILE, withheld=withheld)
+    assert found is not None
+    assert found.origin == "OPEN_AI_SECRET"
+    assert keys.key_notices(OPENAI, {}, environ, withheld) == []
+    unset = keys.missing_key(OPENAI, {}, environ={}, withheld=withheld)
+    assert str(unset) == f"No key for OpenAI: OPEN_AI_SECRET is not set. {PLACE}"
+    other = keys.missing_key(OPENAI, {}, environ={"OPENAI_API_KEY": "k"}, withheld=withheld)
+    assert str(other) == (
+        "No key for OpenAI: OPEN_AI_SECRET is not set, and OPENAI_API_KEY is the key of openai. "
+        f'{PLACE}, or let openai have the other one: api_key_env = "OPENAI_API_KEY" in '
+        "[providers.openai]"
+    )

@@ -54,7 +54,13 @@ def _run(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         ("config", "show", "--origin"),
         ("config", "check"),
         ("config", "path"),
+        ("plugins", "list"),
+        ("plugins", "show", "openai"),
         ("local", "list"),
+        ("models", "--all"),
+        ("models", "--json", "-p", "openai"),
+        ("providers",),
+        ("providers", "openai"),
     ],
 )
 def test_G2_no_command_but_a_chat_opens_a_connection(arguments: tuple[str, ...], log: Path) -> None:

@@ -67,7 +67,7 @@ def test_metadata_names_python_and_licence(metadata: Message) -> None:
     assert metadata["Name"] == "cloudllm"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "MIT"
-    assert metadata.get_all("Provides-Extra") == ["dev", "local"]
+    assert metadata.get_all("Provides-Extra") == ["dev", "local", "responses", "vertex"]
 
 
 def test_version_is_the_one_that_the_package_names(metadata: Message) -> None:

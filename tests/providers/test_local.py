@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cloudllm import CloudLLMError, ConfigurationError, ProviderSettings, UnknownModel
+from cloudllm.registry import Registry
 from cloudllm_providers.local import LocalSettings, cloudllm_providers, engine, weights
 
 
@@ -63,8 +64,9 @@ def test_missing_weights_name_the_command_that_fetches_them() -> None:
 
 
 def test_missing_engine_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "find_spec", lambda _: None)
-    assert 'pip install "cloudllm[local]"' in str(refusal("smollm2"))
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)  # as if it were not there
+    with pytest.raises(ConfigurationError, match=r'pip install "cloudllm\[local\]"'):
+        Registry(environ={}).client("local/smollm2")
 
 
 def test_weights_of_the_wrong_size_are_called_damaged(home: Path) -> None:

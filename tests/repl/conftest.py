@@ -186,6 +186,13 @@ class Chat:
     terminal: Terminal
     server: WireServer
 
+    def arrived(self, timeout: float = 20) -> None:
+        """Wait until the provider has got a request."""
+        end = time.monotonic() + timeout
+        while not self.server.requests:
+            assert time.monotonic() < end, f"nothing was sent:\n{self.terminal.text()}"
+            self.terminal.settle(0.02)
+
     def sent(self, number: int = -1) -> list[dict[str, str]]:
         """The messages of a request."""
         return list(self.server.requests[number].body["messages"])
@@ -212,10 +219,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
 @pytest.fixture
 def chat(running: Chat) -> Iterator[Chat]:
     """The running chat with an empty editor, an empty history and a blank screen."""
-    running.server.requests.clear()
-    running.server.disconnects = 0
+    running.server.forget()  # also what a turn that was stopped has left unused
     running.server.default = GREETING
     running.terminal.clear_screen()
     yield running
-    running.terminal.send("x\x03/clear\r")
+    running.terminal.send("x\x03")
+    running.terminal.settle(0.05)
+    while running.terminal.editor():  # the first Ctrl-C has stopped a reply that was not over
+        running.terminal.send("\x03")
+        running.terminal.settle(0.3)
+    running.terminal.send("/clear\r")
     running.terminal.wait("starts anew")

@@ -222,3 +222,22 @@ def test_two_processes_write_whole_entries(path: Path) -> None:
         mine = [entry for entry in loaded if entry.startswith(name)]
         assert mine == [f"{name} {number}\n" + name * 3000 for number in range(100)]
     assert len(loaded) == 200
+
+
+@pytest.mark.parametrize("entry", ["one", "two\nlines", "é\n", "+plus", ""])
+def test_a_forgotten_entry_leaves_the_file_and_nothing_else(path: Path, entry: str) -> None:
+    history = _history(path)
+    others = ["one more", f"{entry}\n{entry} more", "end"]
+    for each in (others[0], entry, others[1], entry, others[2]):
+        history.append_string(each)
+    history.forget(entry)
+    history.forget("was never there")
+    assert _load(_history(path)) == others
+    assert list(history.get_strings()).count(entry) == 2
+    history.append_string("later")
+    assert _load(_history(path))[-2:] == ["end", "later"]
+
+
+def test_forgetting_where_there_is_no_file_is_no_trouble(path: Path) -> None:
+    _history(path).forget("one")
+    assert not path.exists()

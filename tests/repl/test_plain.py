@@ -132,7 +132,11 @@ def test_shared_options_stand_before_or_after_the_command(
         (("-m", "opnai/x", "ask", "x"), 2, b"Did you mean openai"),
         (("-m", "echo/ecko", "ask", "x"), 2, b"echo has no model 'ecko'"),
         (("aks", "x"), 2, b"Did you mean ask?"),
-        (("-m", "opnai", "ask", "x"), 2, b"'opnai' is no provider. Did you mean openai?"),
+        (
+            ("-m", "opnai", "ask", "x"),
+            2,
+            b"'opnai' is no provider and no alias. Did you mean openai?",
+        ),
         (("config", "get", "tmperature"), 2, b"did you mean temperature?"),
         (("--modle", "x"), 2, b"--model"),
         (("run", "/nowhere/to/be/found"), 2, b"No such file"),
@@ -200,7 +204,7 @@ def test_G7_an_endpoint_with_its_own_address_does_not_inherit_the_key(
         f'[providers.work]\nextends = "openai"\napi_base = "{server.url}"\n'
     )
     assert cloudllm("-m", "work/big", "ask", "x").returncode == 0
-    assert server.requests[0].key == "none"
+    assert server.requests[0].key is None
 
 
 @pytest.mark.parametrize(
@@ -256,8 +260,36 @@ def test_closed_standard_output_is_one_line(server: WireServer) -> None:
     assert not server.requests
 
 
-def test_G12_ctrl_c_ends_ask_with_130(server: WireServer) -> None:
+@pytest.mark.parametrize("arguments", [("ask",), ("run", "-"), ()])
+def test_G12_ctrl_c_in_a_pipe_ends_the_line_and_the_program(
+    arguments: tuple[str, ...], server: WireServer
+) -> None:
     server.default = Reply(text=["begun ", *["x"] * 300], delay=0.1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cloudllm", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_variables(server),
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b"go\n\\end\nand again\n")
+    process.stdin.close()
+    process.stdin = None
+    assert process.stdout.read(5) == b"begun"
+    process.send_signal(signal.SIGINT)
+    shown, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert shown.endswith(b"\n")
+    assert errors.splitlines()[-1] == b"Stopped; what came is kept."
+    assert errors.count(b"Stopped") == 1
+    assert b"Traceback" not in errors
+    assert server.wait_for_disconnects(1)
+
+
+def test_ctrl_c_before_a_reply_says_so(server: WireServer) -> None:
+    server.default = Reply(text="late", first_delay=30)
     process = subprocess.Popen(
         [sys.executable, "-m", "cloudllm", "ask", "go"],
         stdin=subprocess.DEVNULL,
@@ -265,13 +297,13 @@ def test_G12_ctrl_c_ends_ask_with_130(server: WireServer) -> None:
         stderr=subprocess.PIPE,
         env=_variables(server),
     )
-    assert process.stdout
-    assert process.stdout.read(5) == b"begun"
+    end = time.monotonic() + 20
+    while not server.requests:
+        assert time.monotonic() < end
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert b"Traceback" not in errors
-    assert server.wait_for_disconnects(1)
+    shown, errors = process.communicate(timeout=10)
+    assert (process.returncode, shown, errors) == (130, b"", b"Stopped.\n")
 
 
 def test_G14_a_dumb_terminal_gets_append_only_text(terminal: Any, server: WireServer) -> None:

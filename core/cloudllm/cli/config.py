@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ from cloudllm.errors import CloudLLMError, ConfigurationError, UsageError
 from cloudllm.repl.render.sanitize import clean
 
 if TYPE_CHECKING:
+    from cloudllm.repl.chat import Program
     from cloudllm.settings import Settings
 
 
@@ -74,19 +76,52 @@ def set_(_options: Options, key: str, value: str) -> None:
 @config.command()
 @shared_options
 def check(options: Options) -> None:
-    """Check the settings and every provider in them; print "ok", or what is wrong and where."""
+    """Check the settings, and every provider and model in them.
+
+    Prints "ok", or everything that is wrong and where.
+    """
     program = options.compose(options.flags)
-    problems = []
-    for name in program.settings.providers:
-        try:
-            program.registry.check(name)
-        except CloudLLMError as error:
-            problems.append(str(error))
+    problems = list(dict.fromkeys(_problems(program)))
     if problems:
         raise ConfigurationError("\n".join(problems))
-    for notice in program.settings.notices:
+    for notice in (*program.settings.notices, *_unknown_plugins(program)):
         click.echo(clean(notice), err=True)
     click.echo("ok")
+
+
+def _problems(program: Program) -> Iterator[str]:
+    """What is wrong with the providers, and with the models that are named."""
+    from cloudllm.settings.text import dotted  # noqa: PLC0415 - `path` does without
+
+    settings, registry = program.settings, program.registry
+    for name in settings.providers:
+        try:
+            registry.check(name)
+        except CloudLLMError as error:
+            yield str(error)
+    named = {"model": settings.model}
+    named |= {dotted(("aliases", alias)): alias for alias in settings.aliases}
+    for key, model in named.items():
+        try:
+            provider, _ = registry.split(model)
+            if provider not in settings.providers:  # those have been looked at
+                registry.check(provider)
+        except CloudLLMError as error:
+            yield f"{settings.origin(key)}: {key}: {error}"
+
+
+def _unknown_plugins(program: Program) -> Iterator[str]:
+    """A line for each name in `plugins.allow` and `plugins.deny` that no plugin bears."""
+    from cloudllm.plugins.discovery import canonical  # noqa: PLC0415 - only `check`
+    from cloudllm.settings.text import did_you_mean, quoted  # noqa: PLC0415 - see above
+
+    chosen, installed = program.settings.plugins, program.registry.plugins.installed
+    known = {name for each in installed for name in (each.name, each.distribution, each.home)}
+    for key, names in (("plugins.allow", chosen.allow), ("plugins.deny", chosen.deny)):
+        for name in names or ():
+            if name not in known and canonical(name) not in known:
+                what = f"no plugin is called {quoted(name)}{did_you_mean(name, sorted(known))}"
+                yield f"{program.settings.origin(key)}: {key}: {what}"
 
 
 def say(text: str) -> None:

@@ -25,6 +25,8 @@ _OPTIONS = (
     ),
 )
 
+_SHARED = ("model", "system", "settings", "plain", "no_plugins", "env_file")
+
 
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the shared options; it is called with `Options` as its first argument."""
@@ -34,29 +36,37 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(
         ctx: click.Context,
         /,
-        *,
-        model: str | None,
-        system: str | None,
-        settings: tuple[str, ...],
-        plain: bool,
-        no_plugins: bool,
-        env_file: Path | None,
-        **own: Any,  # noqa: ANN401 - whatever the command declares
+        **given: Any,  # noqa: ANN401 - whatever the command declares
     ) -> Any:  # noqa: ANN401 - whatever the command gives
-        before = ctx.find_object(Options) or Options()
-        if env_file is not None:
-            _export(env_file)
-        ctx.obj = Options(
-            flags={**before.flags, **_flags(model, system, settings)},
-            plain=plain or before.plain,
-            plugins=not no_plugins and before.plugins,
-            terminal=before.terminal,
-        )
-        return command(ctx.obj, **own)
+        shared = {name: given.pop(name) for name in _SHARED}
+        ctx.obj = with_options(ctx.find_object(Options), **shared)
+        return command(ctx.obj, **given)
 
     for option in reversed(_OPTIONS):
         wrapper = option(wrapper)
     return wrapper
+
+
+def with_options(
+    before: Options | None,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    settings: tuple[str, ...] = (),
+    plain: bool = False,
+    no_plugins: bool = False,
+    env_file: Path | None = None,
+) -> Options:
+    """`before`, changed by what these options say; takes the variables of `env_file`, too."""
+    before = before or Options()
+    if env_file is not None:
+        _export(env_file)
+    return Options(
+        flags={**before.flags, **_flags(model, system, settings)},
+        plain=plain or before.plain,
+        plugins=not no_plugins and before.plugins,
+        terminal=before.terminal,
+    )
 
 
 def _export(path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from cloudllm.events import StreamEvent
 from cloudllm.gateway import call, load, metadata
 from cloudllm.provider import Client, Deadlines, ModelInfo, Request
+from cloudllm.threads import in_thread
 
 __all__ = ("close", "loaded", "model_info", "preload", "ready", "stream")
 
@@ -39,8 +40,11 @@ def stream(
 
 
 async def model_info(client: Client) -> ModelInfo:
-    """What the client says of its model, completed from the data that litellm ships with."""
-    return metadata.complete(await load.engine(), client)
+    """What the client says of its model, completed from the data that litellm ships with.
+
+    litellm itself is not needed; the first call reads that data, off the loop.
+    """
+    return await in_thread(lambda: metadata.complete(client))
 
 
 async def close() -> None:

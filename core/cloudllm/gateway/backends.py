@@ -44,22 +44,7 @@ def close_call(call_id: str) -> None:
 
 def register(litellm: Any) -> None:  # noqa: ANN401 - the module
     """Append the handler to litellm's map; whatever else is in there stays."""
-    types: Any = import_module("litellm.types.utils")
     custom_llm: Any = import_module("litellm.llms.custom_llm")
-
-    def chunk(event: StreamEvent) -> Any:  # noqa: ANN401 - litellm's
-        match event:
-            case TextDelta(text):
-                delta = types.Delta(role="assistant", content=text)
-            case ReasoningDelta(text):
-                delta = types.Delta(role="assistant", reasoning_content=text)
-            case StreamEnded(finish_reason):
-                delta = types.Delta()
-                choice = types.StreamingChoices(index=0, delta=delta, finish_reason=finish_reason)
-                return types.ModelResponseStream(choices=[choice])
-            case _:
-                raise TypeError(f"a backend yielded {type(event).__name__}, which is no event")
-        return types.ModelResponseStream(choices=[types.StreamingChoices(index=0, delta=delta)])
 
     class Handler(custom_llm.CustomLLM):  # type: ignore[misc] # the module is untyped here
         """Streams from the backend of the call."""
@@ -74,12 +59,10 @@ def register(litellm: Any) -> None:  # noqa: ANN401 - the module
             try:
                 async with aclosing(_watched(call)) as events:
                     async for event in events:
-                        yield chunk(event)
+                        yield event
             except (Exception, SystemExit) as exc:
                 call.error = exc
-                raise custom_llm.CustomLLMError(
-                    status_code=500, message="the backend failed"
-                ) from exc
+                raise
 
     litellm.custom_provider_map.append({"provider": ROUTE, "custom_handler": Handler()})
 
@@ -89,11 +72,14 @@ async def _watched(call: BackendCall) -> AsyncGenerator[StreamEvent, None]:
     events: AsyncIterator[StreamEvent] = call.backend.stream(call.request)
     try:
         async for event in events:
-            if isinstance(event, StreamEnded):
-                call.ended = event
-            yield event
-            if call.ended:
-                return
+            match event:
+                case StreamEnded():
+                    call.ended = event
+                    return
+                case TextDelta() | ReasoningDelta():
+                    yield event
+                case _:
+                    raise TypeError(f"a backend yielded {type(event).__name__}, which is no event")
     finally:
         if isinstance(events, AsyncGenerator):
             await events.aclose()

@@ -24,8 +24,10 @@ from cloudllm.errors import (
     ServerError,
 )
 from cloudllm.gateway import wording
+from cloudllm.gateway.ends import LateError
 from cloudllm.gateway.network import Exchange
 from cloudllm.provider import Client
+from cloudllm.words import one_line, redact_all
 
 _CONTEXT = re.compile(
     r"context[_ ](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens",
@@ -41,6 +43,8 @@ _BROKEN = {
     "ClientOSError", "ClientConnectionResetError",
 }  # fmt: skip
 _UNREACHED = {"ClientConnectorError", "ConnectError", "NetworkError"}
+_INSTALLS = {"mcp": "cloudllm[responses]", "google": "cloudllm[vertex]"}
+_NO_ROAD = {"vertexai"}  # an SDK that litellm wants for any model whose family it does not know
 _BAD_ADDRESS = {"InvalidURL", "InvalidUrlClientError", "UnsupportedProtocol", "LocalProtocolError"}
 
 
@@ -59,29 +63,50 @@ class Translator:
         return wording.host_of(url) if url else self.client.label
 
     def clean(self, text: str) -> str:
-        """The text as it may be shown: without the key, on one line, not too long."""
-        return wording.one_line(wording.redact(text, self._key()))
+        """The text as it may be shown: without a secret, on one line, not too long."""
+        return one_line(redact_all(text, self._secrets()))
 
     def translate(self, raised: BaseException) -> CloudLLMError:
         """The error that `raised` stands for; never raises, also for classes yet to be invented."""
-        if isinstance(self.exchange.failure, CloudLLMError):
-            return self.exchange.failure
-        if isinstance(raised, CloudLLMError):
-            return raised
-        exc = _unwrapped(raised)
-        chain = [*_causes(exc)]
+        for known in (self.exchange.failure, raised):
+            if isinstance(known, CloudLLMError):
+                return known
+        chain = [*_causes(raised)]
+        exc = next((cause for cause in chain if isinstance(cause, LateError)), raised)
+        return self._on_the_way(chain) or self._by_status(self._status(exc), exc, chain)
+
+    def _on_the_way(self, chain: list[BaseException]) -> CloudLLMError | None:
+        """The error unless the provider itself refused."""
         wire = self.exchange.status
         if wire is not None and wire in range(300, 400):
             return self._redirect(wire)
-        if wire is None or wire < HTTPStatus.BAD_REQUEST:
-            error = self._network(chain)
-            if error is not None:
-                return error
-        text = self.clean(wording.message(exc, chain))
-        if self.exchange.url is not None and wire is None:  # a status now is litellm's invention
-            return NetworkError(f"no answer from {self.host}: {text}")
-        status = wire if wire is not None and wire >= HTTPStatus.BAD_REQUEST else _status(exc)
-        return self._by_status(status, exc, text)
+        if wire is not None and wire >= HTTPStatus.BAD_REQUEST:
+            return None
+        if error := self._not_installed(chain) or self._network(chain):
+            return error
+        text = self.clean(wording.message(chain[0], chain))
+        if self.exchange.url is None:
+            return self._no_credentials(text) or self._not_asked(text)
+        # A status now is litellm's invention.
+        return NetworkError(f"no answer from {self.host}: {text}") if wire is None else None
+
+    def _not_asked(self, text: str) -> ProviderError:
+        return ProviderError(f"{self.client.label}: nothing was sent: {text}")
+
+    def _no_credentials(self, text: str) -> CloudLLMError | None:
+        if not self.client.own_credentials or "credential" not in text.lower():
+            return None
+        return AuthenticationError(
+            f"no credentials for {self.client.label}: {text}",
+            advice="Log in with its own command-line tool, or set a key",
+        )
+
+    def _status(self, exc: BaseException) -> int | None:
+        """The wire's; litellm's own number holds before a request and for an error in a stream."""
+        wire = self.exchange.status
+        if wire is not None and wire >= HTTPStatus.BAD_REQUEST:
+            return wire
+        return _status(exc) if wire is None or isinstance(exc, LateError) else None
 
     def failed_backend(self, raised: BaseException) -> CloudLLMError:
         """What a backend raised: its own error, or one that names the provider."""
@@ -102,8 +127,12 @@ class Translator:
             status=status,
         )
 
-    def _key(self) -> str | None:
-        return self.client.api_key.get_secret_value() if self.client.api_key else None
+    def _secrets(self) -> Iterator[str]:
+        """The key and its kin, and what the route found by itself."""
+        if self.client.api_key:
+            yield self.client.api_key.get_secret_value()
+        yield from (secret.get_secret_value() for secret in self.client.secrets.values())
+        yield from self.exchange.credentials
 
     def _redirect(self, status: int) -> InvalidResponse:
         target = wording.host_of(self.exchange.headers.get("location", "")) or "another path"
@@ -111,6 +140,20 @@ class Translator:
             f"{self.host} answered with a redirect to {self.clean(target)}; not followed",
             advice="Set api_base to the address that answers itself",
             status=status,
+        )
+
+    def _not_installed(self, chain: list[BaseException]) -> CloudLLMError | None:
+        """A route needs a package that cloudllm itself can do without."""
+        missing = next((exc.name for exc in chain if isinstance(exc, ModuleNotFoundError)), None)
+        if missing is None:
+            return None
+        name = missing.partition(".")[0]
+        if name in _NO_ROAD:
+            message = f"{self.client.label} has no model {self.client.model!r} that can be called"
+            return ModelNotFound(message, advice=self._did_you_mean())
+        return ConfigurationError(
+            f"{self.client.id} needs the Python package {name}, which is not installed",
+            advice=f'Install it with: pip install "{_INSTALLS.get(name, name)}"',
         )
 
     def _network(self, chain: list[BaseException]) -> CloudLLMError | None:
@@ -158,7 +201,8 @@ class Translator:
 
     def _not_complete(self, names: set[str]) -> CloudLLMError | None:
         """What came is broken, or broken off."""
-        if names & {"JSONDecodeError", "UnicodeDecodeError"}:
+        # ParserError: botocore's, for what is no event stream.
+        if names & {"JSONDecodeError", "UnicodeDecodeError", "ParserError"}:
             return InvalidResponse(f"{self.host} sent something that is no answer")
         if names & _BROKEN:
             return NetworkError(f"{self.host} closed the connection before the answer was complete")
@@ -167,11 +211,16 @@ class Translator:
         return None
 
     def _start_it(self) -> str:
-        local = _is_loopback(self.host.rpartition(":")[0])
-        return "Is the server running there?" if local else "Check the network and api_base"
+        if not _is_loopback(self.host.rpartition(":")[0]):
+            return "Check the network and api_base"
+        hint = self.client.start_hint
+        return f"Start it: {hint}" if hint else "Is the server running there?"
 
-    def _by_status(self, status: int | None, exc: BaseException, text: str) -> CloudLLMError:
+    def _by_status(
+        self, status: int | None, exc: BaseException, chain: list[BaseException]
+    ) -> CloudLLMError:
         who = self.client.label
+        text = self.clean(wording.message(exc, chain))
         if status is None or status < HTTPStatus.BAD_REQUEST:
             return ProviderError(f"{who}: {text}", status=status)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
@@ -216,12 +265,6 @@ class Translator:
         if close:
             return f"Did you mean {' or '.join(close)}?"
         return "Check the model's name and that this key may use it"
-
-
-def _unwrapped(exc: BaseException) -> BaseException:
-    """The provider's error inside litellm's wrapper for streams that broke."""
-    inner = getattr(exc, "original_exception", None)
-    return _unwrapped(inner) if isinstance(inner, BaseException) and inner is not exc else exc
 
 
 def _causes(exc: BaseException | None) -> Iterator[BaseException]:

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 from cloudllm.errors import ConfigurationError
-from cloudllm.gateway import backends, network
+from cloudllm.gateway import backends, catalogue, network
+from cloudllm.gateway.body import reading_along
 
 _SWITCH_INTERVAL = 0.001
 _FALSE = {"false", "0", "no", "off"}
@@ -33,11 +35,10 @@ _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """litellm, ready to be called, and the clients that it is to use."""
+    """litellm, ready to be called, and the transport that all its requests take."""
 
     litellm: Any
     transport: network.LoopTransport
-    http_client: Any
 
 
 _lock = threading.Lock()
@@ -82,21 +83,52 @@ def _load() -> Engine:
         os.environ.setdefault(name, value)
     if os.environ.get("SSL_VERIFY", "").lower() in _FALSE:
         del os.environ["SSL_VERIFY"]
+    os.environ.pop("USE_LITELLM_PROXY", None)  # it would send every call, and key, elsewhere
     _spare_loopback()
     with _undisturbed():
+        catalogue.read()  # every call asks it
         litellm: Any = import_module("litellm")
         http: Any = import_module("litellm.llms.custom_httpx.http_handler")
         _silence(litellm)
-        context = http.get_ssl_configuration()
-        transport = network.LoopTransport(network.pool_factory(http.AsyncHTTPHandler, context))
+        transport = network.LoopTransport(reading_along(http.httpx.AsyncByteStream))
+        _take_over(litellm, http, transport)
         backends.register(litellm)
         with contextlib.suppress(Exception):  # a cold start is slow, not wrong
-            asyncio.run(_warm_up(litellm, http))
-        client = http.AsyncHTTPHandler(transport=transport, follow_redirects=False)
-        litellm.aclient_session = http.httpx.AsyncClient(
-            transport=transport, follow_redirects=False, trust_env=False
-        )
-    return Engine(litellm, transport, client)
+            asyncio.run(_warm_up(litellm, http, transport))
+        context = http.get_ssl_configuration()
+        transport.make_pool = network.pool_factory(http.AsyncHTTPHandler, context)
+    return Engine(litellm, transport)
+
+
+def _take_over(litellm: Any, http: Any, transport: network.LoopTransport) -> None:  # noqa: ANN401 - the modules
+    """Leave litellm no way out but our transport, whichever client a route makes or brings.
+
+    The routes of the OpenAI SDK use `aclient_session`, all others make an `AsyncHTTPHandler`. What
+    asks on the quiet uses `HTTPHandler`, a synchronous one: limits of a model on a local server, for
+    one. Nothing that we need does.
+    """
+    httpx = http.httpx
+    headers = {"user-agent": f"cloudllm/{version('cloudllm')}"}
+
+    def make_client(*_: object, **__: object) -> Any:  # noqa: ANN401 - httpx's
+        return httpx.AsyncClient(transport=transport, headers=headers, trust_env=False)
+
+    def make_refusing_client(*_: object, **__: object) -> Any:  # noqa: ANN401 - httpx's
+        return httpx.Client(transport=httpx.MockTransport(_refuse), trust_env=False)
+
+    http.AsyncHTTPHandler.create_client = make_client
+    http.HTTPHandler.create_client = make_refusing_client
+    litellm.aclient_session = make_client()
+    # What it would call through an SDK, by a road of its own: models of a family it does not know.
+    litellm.main.vertex_ai_non_gemini.completion = _no_road
+
+
+def _refuse(request: Any) -> Any:  # noqa: ANN401 - httpx's
+    raise ConnectionError(f"{request.url.host} was not asked: no call is waiting for it")
+
+
+def _no_road(*_: object, **__: object) -> None:
+    raise ModuleNotFoundError("no module named vertexai is used", name="vertexai")
 
 
 def _spare_loopback() -> None:
@@ -127,6 +159,9 @@ def _silence(litellm: Any) -> None:  # noqa: ANN401 - the module
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True
     warnings.filterwarnings("ignore", module="litellm")
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # of litellm's own objects
+    # It looks for AWS's credentials in a thread, and forgets the call when nobody waits any more.
+    warnings.filterwarnings("ignore", r"coroutine 'Bedrock\w+\.\w+' was never awaited")
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers = [logging.NullHandler()]
@@ -152,8 +187,8 @@ _ANTHROPIC_REPLY = (
 )
 
 
-async def _warm_up(litellm: Any, http: Any) -> None:  # noqa: ANN401 - the modules
-    """Call both bundled routes, and fail once, on a transport that answers from memory.
+async def _warm_up(litellm: Any, http: Any, transport: network.LoopTransport) -> None:  # noqa: ANN401 - the modules
+    """Call two routes, and fail once, with answers from memory.
 
     litellm and the OpenAI SDK import hundreds of modules and build a tokenizer when they are first
     called, and more for the first error: half a second that the first question would wait for.
@@ -165,18 +200,14 @@ async def _warm_up(litellm: Any, http: Any) -> None:  # noqa: ANN401 - the modul
         headers = {"content-type": "text/event-stream"}
         return http.httpx.Response(status, headers=headers, text=body, request=request)
 
-    canned = http.httpx.MockTransport(answer)
-    client = http.AsyncHTTPHandler(transport=canned)
-    async with http.httpx.AsyncClient(transport=canned) as session:
-        litellm.aclient_session = session
-        await _call(litellm, "openai", "ok")
-        await _call(litellm, "anthropic", "ok", client=client)
-        with contextlib.suppress(litellm.AuthenticationError):
-            await _call(litellm, "openai", "fail")
-    await client.close()
+    transport.make_pool = lambda: http.httpx.MockTransport(answer)
+    await _call(litellm, "openai", "ok")
+    await _call(litellm, "anthropic", "ok")
+    with contextlib.suppress(litellm.AuthenticationError):
+        await _call(litellm, "openai", "fail")
 
 
-async def _call(litellm: Any, route: str, host: str, **arguments: object) -> None:  # noqa: ANN401
+async def _call(litellm: Any, route: str, host: str) -> None:  # noqa: ANN401 - the module
     stream = await litellm.acompletion(
         model=f"{route}/warm",
         messages=[{"role": "user", "content": "x"}],
@@ -185,7 +216,6 @@ async def _call(litellm: Any, route: str, host: str, **arguments: object) -> Non
         max_retries=0,
         stream=True,
         stream_options={"include_usage": True},
-        **arguments,
     )
-    async for _ in stream:
+    async for _ in stream.completion_stream:
         pass

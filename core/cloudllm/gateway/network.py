@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Self
 
-from cloudllm.errors import NetworkError
+from cloudllm.gateway.body import Body
+from cloudllm.gateway.border import Papers
+from cloudllm.gateway.ends import Ending
 
 Pool = Any  # litellm's transport on aiohttp
 
@@ -28,7 +30,9 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     failure: Exception | None = None
     response: Any = None
-    hosts: frozenset[str] = frozenset()
+    papers: Papers = field(default_factory=Papers)
+    credentials: tuple[str, ...] = ()
+    ending: Ending = field(default_factory=Ending)
     connecting: Callable[[], None] = _nothing
     connected: Callable[[], None] = _nothing
 
@@ -46,38 +50,51 @@ current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 class LoopTransport:
     """A transport for httpx clients that are shared by all event loops of the process.
 
-    It reports each response to the call's `Exchange`, lets no request go to a host that the
-    provider does not declare, and fails one that is sent again after it failed: litellm retries
-    some silently, and whoever pays should know. A pool is closed with its loop: `asyncio.run`
-    closes the async generators that are still open, and each pool lives in one.
+    It checks each request by the call's papers, reports each response to the call's `Exchange`, and
+    fails a request that is sent again after it failed: litellm retries some silently, and whoever
+    pays should know. No client can follow a redirect, since none sees where it leads. A pool is
+    closed with its loop: `asyncio.run` closes the async generators that are still open, and each
+    pool lives in one.
     """
 
-    def __init__(self, make_pool: Callable[[], Pool]) -> None:
-        self._make_pool = make_pool
+    make_pool: Callable[[], Pool]
+
+    def __init__(self, body: type[Body]) -> None:
+        self._body = body
         self._pools: dict[asyncio.AbstractEventLoop, tuple[Pool, AsyncGenerator[Pool, None]]] = {}
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - httpx's types
-        """Send one request; the caller follows no redirect."""
+        """Send one request."""
         exchange = current.get() or Exchange()
         if exchange.failure is not None:
             raise exchange.failure
         exchange.url = str(request.url)
-        names = {request.url.host, request.url.raw_host.decode()}  # as read, and as sent (IDNA)
-        if exchange.hosts and exchange.hosts.isdisjoint(names):
-            exchange.failure = NetworkError(
-                f"{request.url.host} is not among the hosts the provider declares; nothing was sent"
-            )
+        exchange.failure = exchange.papers.objection(request)
+        if exchange.failure is not None:
             raise exchange.failure
+        exchange.credentials = exchange.papers.search(request.headers)
+        request.headers["accept-encoding"] = "identity"  # the body is read along as it comes
+        request.extensions["timeout"] = {}  # the deadlines are ours
         pool = await self._pool()
         try:
             response = await pool.handle_async_request(request)
         except Exception as exc:
             exchange.failure = exc
             raise
+        self._note(exchange, response)
+        return response
+
+    def _note(self, exchange: Exchange, response: Any) -> None:  # noqa: ANN401 - httpx's
         exchange.response = response
         exchange.status = response.status_code
-        exchange.headers = response.headers
-        return response
+        exchange.headers = response.headers.copy()
+        for name in ("location", "set-cookie"):  # nobody follows, nobody keeps
+            response.headers.pop(name, None)
+        plain = response.headers.get("content-encoding", "identity") == "identity"
+        if response.is_success and plain:
+            content_type = response.headers.get("content-type", "").lower()
+            exchange.ending = Ending()
+            response.stream = self._body(response.stream, exchange.ending, content_type)
 
     async def close(self) -> None:
         """Close the running loop's pool."""
@@ -99,7 +116,7 @@ class LoopTransport:
         if loop not in self._pools:
             for dead in [known for known in list(self._pools) if known.is_closed()]:
                 self._pools.pop(dead, None)
-            pool = self._make_pool()
+            pool = self.make_pool()
             lease = self._lease(loop, pool)
             self._pools[loop] = (pool, lease)
             await anext(lease)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, cast
 
 from cloudllm.events import ReasoningDelta, StreamEvent, TextDelta
 from cloudllm.gateway import backends
-from cloudllm.gateway.load import Engine
-from cloudllm.messages import Message, Role, Usage
+from cloudllm.gateway.ends import first
+from cloudllm.messages import Message, Role
 from cloudllm.provider import Client, Request
 
 _NO_KEY = "none"  # else litellm looks for one in the environment, and sends it anywhere
@@ -17,9 +16,7 @@ _NO_TIMEOUT = 86_400.0  # the deadlines are ours; a constant, since litellm keep
 _EMPTY_REPLY = "(no reply)"  # some providers refuse empty content
 
 
-def arguments(
-    engine: Engine, client: Client, request: Request, call_id: str | None
-) -> dict[str, Any]:
+def arguments(client: Client, request: Request, call_id: str | None) -> dict[str, Any]:
     """All that litellm is called with; what is ours to decide stands last and wins."""
     given: dict[str, Any] = {**request.params}
     if request.max_output_tokens is not None:
@@ -28,13 +25,13 @@ def arguments(
         given["temperature"] = request.temperature
     if call_id is not None:
         given[backends.CALL_ID] = call_id
-    elif not uses_openai_sdk(engine, client):
-        given["client"] = engine.http_client
+    given |= {name: secret.get_secret_value() for name, secret in client.secrets.items()}
+    if client.api_key or not client.own_credentials:
+        given |= _keyed(_key(client), client.route, given)
     return {
         **given,
         "model": f"{backends.ROUTE if call_id else client.route}/{client.model}",
         "messages": [_wire(message) for message in request.messages],
-        "api_key": client.api_key.get_secret_value() if client.api_key else _NO_KEY,
         "api_base": client.api_base,
         "timeout": _NO_TIMEOUT,
         "max_retries": 0,
@@ -44,9 +41,19 @@ def arguments(
     }
 
 
-def uses_openai_sdk(engine: Engine, client: Client) -> bool:
-    """Whether the route takes `litellm.aclient_session`; the others take a client per call."""
-    return client.route == "openai" or client.route in engine.litellm.openai_compatible_providers
+def _key(client: Client) -> str:
+    """The key; without one, a word, or nothing where Bedrock is to sign with the secrets."""
+    if client.api_key:
+        return client.api_key.get_secret_value()
+    return "" if client.secrets else _NO_KEY
+
+
+def _keyed(key: str, route: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The key, and what keeps a route from preferring something that the environment offers."""
+    if route != "azure":
+        return {"api_key": key}
+    headers = {"api-key": key, **(given.get("extra_headers") or {})}
+    return {"api_key": key, "azure_username": "", "extra_headers": headers}
 
 
 def _wire(message: Message) -> dict[str, Any]:
@@ -69,46 +76,61 @@ def _wire(message: Message) -> dict[str, Any]:
     return wire
 
 
-def deltas(chunk: Any) -> Iterator[StreamEvent | None]:  # noqa: ANN401 - litellm's
+async def chunks(stream: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - litellm's
+    """The provider's chunks inside litellm's stream.
+
+    That stream would change some of them, drop others, copy each, and at the end rebuild the answer
+    and invent what it lacks. Some routes send their request only here.
+    """
+    inner = stream.completion_stream or await stream.fetch_stream()
+    iterator: AsyncIterator[Any] = aiter(inner)
+    # The OpenAI SDK's stream is an iterator itself, which it wraps in a generator here.
+    return cast("AsyncIterator[Any]", inner) if hasattr(inner, "__anext__") else iterator
+
+
+def deltas(chunk: Any) -> Iterator[StreamEvent | None]:  # noqa: ANN401 - differs by route
     """What a chunk shows; `None` is a visible token that has no event yet, a tool call's."""
-    if not chunk.choices:
-        return
-    delta = chunk.choices[0].delta
-    reasoning = getattr(delta, "reasoning_content", None)
-    if reasoning:
+    match chunk:
+        case TextDelta() | ReasoningDelta():  # of a backend
+            yield chunk
+        case {"text": text, **rest}:
+            if text:
+                yield TextDelta(text)
+            if rest.get("tool_use"):
+                yield None
+        case _ if delta := getattr(_choice(chunk), "delta", None):
+            yield from _parts(delta)
+
+
+def claimed_finish(chunk: Any) -> str | None:  # noqa: ANN401 - differs by route
+    """The finish reason that litellm reports, for formats that `ends` does not know."""
+    found = chunk.get("finish_reason") if isinstance(chunk, dict) else None
+    return found or getattr(_choice(chunk), "finish_reason", None) or None
+
+
+def _choice(chunk: Any) -> Any:  # noqa: ANN401 - differs by route
+    return first(getattr(chunk, "choices", None) or ())
+
+
+def _parts(delta: Any) -> Iterator[StreamEvent | None]:  # noqa: ANN401 - differs by route
+    reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+    if isinstance(reasoning, str) and reasoning:
         yield ReasoningDelta(reasoning)
-    if delta.content:
-        yield TextDelta(delta.content)
+    refusal = getattr(delta, "refusal", None)
+    if isinstance(refusal, str) and refusal:
+        yield TextDelta(refusal)
+    if isinstance(delta.content, str):
+        if delta.content:
+            yield TextDelta(delta.content)
+    elif delta.content:  # a list, as Mistral's own format has it
+        for part in delta.content:
+            yield from _listed(part)
     if getattr(delta, "tool_calls", None):
         yield None
 
 
-def usage(chunks: Sequence[Any], apart: Sequence[Any], *, exact: bool) -> Usage | None:
-    """What the provider reported, in its first or last chunks or `apart` from them.
-
-    Reports are cumulative, so of several the highest numbers hold. The OpenAI SDK hands on `exact`
-    reports; on other routes litellm writes zeros for what is missing, and counts the reasoning
-    tokens itself.
-    """
-    nearby = [*chunks[:3], *chunks[3:][-5:]]
-    found = [*(getattr(chunk, "usage", None) for chunk in nearby), *apart[-1:]]
-    reports = [report for report in found if report]
-    total = Usage(
-        input_tokens=_highest(report.prompt_tokens for report in reports) or 0,
-        output_tokens=_highest(report.completion_tokens for report in reports) or 0,
-    )
-    if not total.total_tokens:
-        return None
-    cached = _highest(_detail(report, "prompt", "cached_tokens") for report in reports)
-    reasoning = _highest(_detail(report, "completion", "reasoning_tokens") for report in reports)
-    if exact:
-        return replace(total, cached_tokens=cached, reasoning_tokens=reasoning)
-    return replace(total, cached_tokens=cached or None)
-
-
-def _detail(report: Any, side: str, name: str) -> int | None:  # noqa: ANN401 - litellm's
-    return getattr(getattr(report, f"{side}_tokens_details", None), name, None)
-
-
-def _highest(numbers: Iterator[int | None]) -> int | None:
-    return max((number for number in numbers if number is not None), default=None)
+def _listed(part: Mapping[str, Any]) -> Iterator[StreamEvent]:
+    if isinstance(part.get("text"), str):
+        yield TextDelta(part["text"])
+    for thought in part.get("thinking") or ():
+        yield ReasoningDelta(str(thought.get("text", "")))

@@ -1,19 +1,16 @@
-"""Words of an error: found in what came, cleaned, shortened, and without the key."""
+"""Words of an error: found in what came, and what it says of limits and of waiting."""
 
 from __future__ import annotations
 
 import ast
-import base64
 import json
 import re
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
-_LONGEST = 300
-_SHORTEST_SECRET = 4
 _PREFIX = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception|Timeout|Anthropic\w*)\s*(?::|-)\s*")
 _BYTES = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 _BOILERPLATE = re.compile(r"Handle with `litellm\.\w+`\.*")
@@ -61,25 +58,6 @@ def _words(body: Mapping[str, Any]) -> str | None:
     error = body.get("error", body)
     words = error.get("message") if isinstance(error, Mapping) else error
     return words if isinstance(words, str) and words.strip() else None
-
-
-def redact(text: str, key: str | None) -> str:
-    """Replace the key by `***`, in the forms it takes in URLs and in basic authentication too."""
-    if not key or len(key) < _SHORTEST_SECRET or key == "none":
-        return text
-    raw = key.encode()
-    encoded = (base64.b64encode(raw), base64.urlsafe_b64encode(raw))
-    forms = {key, quote(key, safe=""), quote(key), quote_plus(key), repr(key)[1:-1]}
-    forms |= {json.dumps(key)[1:-1], *(form.decode().rstrip("=") for form in encoded)}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, "***")
-    return text
-
-
-def one_line(text: str) -> str:
-    """Collapse blanks and control characters, and cut what is too long for an error message."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def retry_after(headers: Mapping[str, Any]) -> float | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -40,6 +39,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
+from cloudllm import streams
 from cloudllm.early import PROMPT, EarlyTerminal
 from cloudllm.repl.input import BurstInput, DraftBuffer
 from cloudllm.repl.visible import VisibleText
@@ -85,7 +85,7 @@ class ChatApp:
             complete_while_typing=Condition(self._is_command),
             tempfile_suffix=".md",
         )
-        self._input = BurstInput(sys.stdin, terminal.original, terminal.typed)
+        self._input = BurstInput(streams.stdin(), terminal.original, terminal.typed)
         self.application: Application[None] = Application(
             layout=self._layout(),
             key_bindings=keys,
@@ -113,7 +113,7 @@ class ChatApp:
         """Show the prompt, call `started`, and go on until `exit`."""
         self.application.output.write_raw(_ERASE_LINE)
         try:
-            await self.application.run_async(pre_run=started)
+            await self.application.run_async(pre_run=started, set_exception_handler=False)
         except EOFError:  # the terminal is gone
             return
 
@@ -145,21 +145,23 @@ class ChatApp:
         output.write_raw(_FRAME[1])
         output.flush()
 
-    def print(self, text: str) -> None:
-        """Write a line, safe already, when the application has ended."""
+    def print(self, *rows: str) -> None:
+        """Write rows, safe already, after those still held, when the application has ended."""
         output = self.application.output
-        output.write_raw(f"{text}\r\n")
+        output.write_raw("".join(f"{row}\r\n" for row in (*self._held, *rows)))
         output.flush()
+        self._held = []
 
     def refresh(self) -> None:
         """Repaint soon: the status or the waiting indicator has changed."""
         self.application.invalidate()
 
-    def put_back(self, draft: str) -> None:
+    def put_back(self, draft: str, *, refused: bool = False) -> None:
         """Put a draft into the editor, ahead of what stands there."""
         standing = self.editor.text
         text = f"{draft}\n{standing}" if standing else draft
         self.editor.document = Document(text, len(text))
+        self.editor.was_refused = self.editor.was_refused or refused
 
     def _layout(self) -> Layout:
         search = SearchToolbar()
@@ -222,7 +224,7 @@ class ChatApp:
 
 def _output() -> Vt100_Output:
     output = Vt100_Output.from_pty(
-        sys.stdout,
+        streams.out(),
         term=os.environ.get("TERM"),
         default_color_depth=ColorDepth.from_env(),  # NO_COLOR
     )

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from cloudllm.errors import CloudLLMError, ConfigurationError, NetworkError
+from cloudllm.errors import CloudLLMError, ConfigurationError, NetworkError, UsageError
 from cloudllm.events import Event, TurnFinished
-from cloudllm.messages import Role, Status
-from cloudllm.repl.threads import in_thread
+from cloudllm.messages import Message, Role, Status
+from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:  # they are heavy, and the first prompt comes before them
+    from cloudllm.hooks import PluginHooks
+    from cloudllm.plugins import Plugin
     from cloudllm.provider import Client
     from cloudllm.registry import Registry
+    from cloudllm.repl.commands.base import SlashCommand
     from cloudllm.session import LLMSession
     from cloudllm.settings import Settings
+
+
+_MOMENT = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,12 @@ class Chat:
         self._compose = compose
         self._session: LLMSession | None = None
         self._program: Program | None = None
+        self._hooks: PluginHooks | None = None
+        self._loading: asyncio.Future[None] | None = None
         self._stale = False
+        self._told: set[str] = set()
+        self.known_models: dict[str, tuple[str, ...]] = {}
+        self.plugin_commands: Mapping[str, SlashCommand] = {}
         self.flags = dict(flags)
         self.screen = screen
         self.leaving = False
@@ -75,6 +88,11 @@ class Chat:
         return self._started().settings
 
     @property
+    def model(self) -> str:
+        """The model id that the next message goes to."""
+        return self._session.client.id if self._session is not None else self.settings.model
+
+    @property
     def registry(self) -> Registry:
         """Where clients come from; there is none before `start`."""
         return self._started().registry
@@ -86,6 +104,39 @@ class Chat:
         gc.enable()
         for notice in self.settings.notices:
             self.screen.notice(notice)
+        loop, plugins = asyncio.get_running_loop(), self.registry.plugins
+        plugins.listen(lambda line: loop.call_soon_threadsafe(self.screen.notice, line))
+        await in_thread(plugins.announce_new)
+
+    async def close(self, *, patience: float = 0.0) -> None:
+        """Show what is still to be said of plugins, and keep their stories.
+
+        Plugins that are told of replies get `patience` seconds to deal with the last ones.
+        """
+        if self._hooks is not None:
+            await in_thread(partial(self._hooks.finish, patience))
+        if self._program is not None:
+            self.registry.plugins.close()
+            await asyncio.sleep(0)  # the notices come by way of the loop
+
+    async def settle(self, plugin: Plugin) -> None:
+        """Let a plugin deal with the last reply before it is asked of it; for a moment at most."""
+        if self._hooks is not None:
+            await in_thread(partial(self._hooks.settle, plugin, _MOMENT))
+
+    async def load_plugins(self) -> None:
+        """Have the plugins of the chat loaded, once, and their commands; waits until they are."""
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(in_thread(self._load_plugins))
+        await asyncio.shield(self._loading)
+
+    def _load_plugins(self) -> None:
+        from cloudllm.repl.commands import COMMANDS  # noqa: PLC0415 - it imports this module
+        from cloudllm.repl.commands.plugin import collect  # noqa: PLC0415 - see above
+
+        plugins = self.registry.plugins
+        plugins.load_sessions()
+        self.plugin_commands = collect(plugins, COMMANDS)
 
     async def connect(self) -> LLMSession:
         """The session, made with its client the first time.
@@ -98,32 +149,39 @@ class Chat:
             ConfigurationError: model or provider settings are wrong.
         """
         if self._session is None:
+            from cloudllm.hooks import PluginHooks  # noqa: PLC0415 - see above
             from cloudllm.session import LLMSession  # noqa: PLC0415 - see above
 
             client = await self._client(self.settings.model)
-            self._session = LLMSession(client)
+            self._hooks = PluginHooks(self.registry.plugins)
+            self._session = LLMSession(client, hooks=self._hooks)
             self._apply()
         elif self._stale:
             self._session.client = await self._client(self._session.client.id)
         self._stale = False
         return self._session
 
-    async def send(self, text: str) -> None:
-        """Send a message and show the reply; raises `CloudLLMError`."""
+    async def send(self, text: str) -> Message:
+        """Send a message, show the reply and return it; raises `CloudLLMError`."""
         session = await self.connect()
-        await self.play(session.stream_message(Role.USER, text))
+        return await self.play(session.stream_message(Role.USER, text))
 
-    async def play(self, events: AsyncGenerator[Event, None]) -> None:
-        """Show a turn as it happens."""
+    async def play(self, events: AsyncGenerator[Event, None]) -> Message:
+        """Show a turn as it happens, and return its reply."""
+        reply: Message | None = None
         try:
             async with aclosing(events):
                 async for event in events:
                     self.screen.event(event)
                     if isinstance(event, TurnFinished):
-                        self._stale = event.reply.status is Status.PARTIAL
+                        reply = event.reply
+                        self._stale = reply.status is Status.PARTIAL
         except NetworkError:
             self._stale = True
             raise
+        if reply is None:
+            raise UsageError("the turn was ended while its reply was coming in")
+        return reply
 
     async def use_model(self, model_id: str) -> Client:
         """Go on with another model; nothing changes if there is no such client."""
@@ -149,7 +207,20 @@ class Chat:
         client = await in_thread(lambda: registry.client(model_id))
         for notice in registry.notices(model_id):
             self.screen.notice(notice)
+        if client.id not in self._told:
+            self._told.add(client.id)
+            await self._tell_retirement(client, model_id)
         return client
+
+    async def _tell_retirement(self, client: Client, model_id: str) -> None:
+        """Say that the provider shuts the model down, or has; the chat goes on with it."""
+        from cloudllm import gateway  # noqa: PLC0415 - see above
+        from cloudllm.repl.retirement import retirement_notice  # noqa: PLC0415 - see above
+
+        info = await gateway.model_info(client)
+        provider, _ = self.registry.resolve(model_id)
+        if notice := retirement_notice(info, provider.name, provider.successors.get(info.name)):
+            self.screen.notice(notice)
 
     def _apply(self) -> None:
         """Bring the session in line with the settings."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,6 +64,18 @@ class InputHistory(History):
         except OSError as error:
             self._report(error)
 
+    def forget(self, string: str) -> None:
+        """Take this entry out of the file, wherever it is; memory keeps it.
+
+        Raises nothing; a file that cannot be changed is reported like one that cannot be written.
+        """
+        try:
+            _remove(self._path, string)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._report(error)
+
     def _report(self, error: OSError) -> None:
         if not self._noticed:
             self._noticed = True
@@ -71,20 +83,41 @@ class InputHistory(History):
 
 
 def _format(entry: str) -> bytes:
-    lines = "".join(f"+{line}\n" for line in entry.split("\n"))
-    return f"\n# {datetime.now(UTC)}\n{lines}".encode(errors="replace")
+    return f"\n# {datetime.now(UTC)}\n".encode() + _lines(entry)
+
+
+def _lines(entry: str) -> bytes:
+    return "".join(f"+{line}\n" for line in entry.split("\n")).encode(errors="replace")
 
 
 def _append(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o600)
+    with _locked(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor:
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+
+def _remove(path: Path, entry: str) -> None:
+    """Write the file without such entries over itself: it stays the file that others append to."""
+    with _locked(path, os.O_RDWR) as descriptor, os.fdopen(os.dup(descriptor), "r+b") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_BYTES))
+        start = file.tell()
+        data = file.read()
+        kept = re.sub(rb"\n(?!\+)[^\n]*\n" + re.escape(_lines(entry)) + rb"(?!\+)", b"", data)
+        if kept != data:
+            file.seek(start)
+            file.write(kept)
+            file.truncate()
+
+
+@contextmanager
+def _locked(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
     try:
         if fcntl:
             with suppress(OSError):  # some network file systems have no locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when it is closed
-        while data:
-            data = data[os.write(descriptor, data) :]
+        yield descriptor
     finally:
         os.close(descriptor)
 

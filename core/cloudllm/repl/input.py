@@ -6,17 +6,22 @@ one by one, a thousand lines take half a minute (prompt_toolkit lays the screen 
 
 from __future__ import annotations
 
+import os
 import select
+import shlex
+import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
+from cloudllm import streams
 from cloudllm.repl.secrets import without_secret
 
 _MIN_RUN = 16
@@ -24,6 +29,7 @@ _MOST = 16_384
 """Keys taken in one step of a burst; more would hold up the screen."""
 
 _UNDO_STEPS, _UNDO_CHARACTERS = 8, 2_000_000
+_EDITORS = ("/usr/bin/editor", "/usr/bin/nano", "/usr/bin/pico", "/usr/bin/vi", "/usr/bin/emacs")
 _ALONE = 2
 """Keys at a run's start that are never merged: they may complete a sequence such as Escape f."""
 
@@ -68,6 +74,24 @@ class DraftBuffer(Buffer):
     memory with ten thousand copies of it.
     """
 
+    was_refused: bool
+    """Is it, or was it made of, a text that was refused when it was sent? Until it is empty."""
+
+    def reset(self, document: Document | None = None, append_to_history: bool = False) -> None:  # noqa: FBT001, FBT002 - its signature
+        """Begin anew."""
+        super().reset(document, append_to_history)
+        self.was_refused = False
+
+    def _text_changed(self) -> None:
+        super()._text_changed()
+        self.was_refused = self.was_refused and bool(self.text)
+
+    def keep_unsent(self) -> bool:
+        """Keep a draft that is given up in the input history, unless it was refused; is it there?"""
+        if not self.was_refused:
+            self.append_to_history()
+        return not self.was_refused
+
     def append_to_history(self) -> None:
         """Keep the text in the input history, unless it holds a secret."""
         if without_secret(self.text) == self.text:
@@ -78,6 +102,21 @@ class DraftBuffer(Buffer):
         super().save_to_undo_stack(clear_redo_stack)
         steps = max(_UNDO_STEPS, _UNDO_CHARACTERS // (len(self.text) + 1))
         del self._undo_stack[:-steps]
+
+    def _open_file_in_editor(self, filename: str) -> bool:
+        """As prompt_toolkit's; but what a program would inherit is the sink for stray output."""
+        for editor in (os.environ.get("VISUAL"), os.environ.get("EDITOR"), *_EDITORS):
+            try:
+                if editor:
+                    command = [*shlex.split(editor), filename]
+                    out, err = streams.out(), streams.err()
+                    return subprocess.call(command, stdout=out, stderr=err) == 0  # noqa: S603 - the user's own
+            except (
+                OSError,
+                ValueError,
+            ):  # there is none of that name, or its quotes are not closed
+                continue
+        return False
 
 
 def merge_runs(keys: list[KeyPress]) -> list[KeyPress]:

@@ -7,12 +7,19 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cloudllm import paths
+from cloudllm import paths, streams
 from cloudllm.early import EarlyTerminal
-from cloudllm.errors import CloudLLMError
-from cloudllm.events import Event, ReasoningDelta, TextDelta, Trimmed, TurnFinished
+from cloudllm.errors import CloudLLMError, Refused
+from cloudllm.events import (
+    Event,
+    ReasoningDelta,
+    RequestSent,
+    TextDelta,
+    Trimmed,
+    TurnFinished,
+)
 from cloudllm.messages import Message, Status
 from cloudllm.repl import waiting
 from cloudllm.repl.app import ChatApp, Row
@@ -25,7 +32,7 @@ from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.secrets import without_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
 from cloudllm.repl.style import BOLD, DIM, RED, styled
-from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice
+from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice, wrapped
 
 if TYPE_CHECKING:
     from cloudllm.repl.reply import ReplyView
@@ -40,6 +47,13 @@ _ECHOED, _ECHOED_LINES = 8_000, 100
 """Characters and lines of a sent message that are repeated on the screen; all of it is sent."""
 
 
+class Submission(NamedTuple):
+    """A draft as the input history has it, and what it means."""
+
+    draft: str
+    means: Command | UserText
+
+
 class TerminalChat:
     """A chat on a terminal; `run` returns the exit code."""
 
@@ -52,18 +66,21 @@ class TerminalChat:
     ) -> None:
         self._grammar = Grammar(early.sentinel, early.submit)
         self._chat = Chat(compose, flags, self)
+        self._history = InputHistory(paths.state_dir() / "input-history", self.notice)
         self._app = ChatApp(
             keys=ChatKeys(self._grammar, self).bindings(),
-            history=InputHistory(paths.state_dir() / "input-history", self.notice),
-            completer=CommandCompleter(self._commands, self._arguments),
+            history=self._history,
+            completer=CommandCompleter(self._commands, self._arguments, self._fetch),
             status=self._status,
             editing_mode=early.editing_mode,
             terminal=terminal,
         )
-        self._pending: deque[Command | UserText] = deque()
+        self._pending: deque[Submission] = deque()
         self._arrived = asyncio.Event()
         self._turn: asyncio.Task[None] | None = None
         self._reply: ReplyView
+        self._command = ""
+        self._doing = ""
         self._began = 0.0
         self._first_interrupt = -_TWICE
         self._failure: CloudLLMError | None = None
@@ -74,12 +91,15 @@ class TerminalChat:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_with, 128 + number)
+        loop.set_exception_handler(self._stray)
         work: list[asyncio.Task[None]] = []
         await self._app.run(lambda: work.append(asyncio.ensure_future(self._guard_work())))
         if self._turn is not None:
             self._turn.cancel()
         for task in work:
             task.cancel()
+        await self._chat.close()
+        self._app.print()
         self._keep_draft()
         return self._code, self._failure
 
@@ -87,11 +107,11 @@ class TerminalChat:
 
     def submit(self, draft: str) -> None:
         """Queue what a draft means; a blank one is refused."""
-        submission = self._grammar.decode(draft)
-        if submission is None:
+        means = self._grammar.decode(draft)
+        if means is None:
             self.notice("There is nothing to send.")
             return
-        self._pending.append(submission)
+        self._pending.append(Submission(draft, means))
         self._arrived.set()
         if self._turn is not None:
             self.notice("It waits for the reply; Ctrl-C gives it back.")
@@ -102,7 +122,7 @@ class TerminalChat:
         if self._turn is not None and not self._turn.done():
             self._turn.cancel()
         elif editor.text:
-            editor.append_to_history()
+            editor.keep_unsent()
             editor.reset()
         elif time.monotonic() - self._first_interrupt < _TWICE:
             self.leave()
@@ -119,6 +139,10 @@ class TerminalChat:
     def event(self, event: Event) -> None:
         """Show what a turn emitted."""
         match event:
+            case RequestSent():
+                self._doing = self._sending()
+                if self._command:
+                    self._began = time.monotonic()
             case TextDelta() | ReasoningDelta():
                 self._reply.feed(event)
             case Trimmed():
@@ -126,6 +150,8 @@ class TerminalChat:
             case TurnFinished(reply):
                 self._reply.end()
                 self._close(reply)
+                if self._command:  # which may go on, and send more
+                    self._begin(f"Running {self._command}…")
 
     def output(self, text: str) -> None:
         """Show what a command answers."""
@@ -133,11 +159,11 @@ class TerminalChat:
 
     def notice(self, text: str) -> None:
         """Show one line aside."""
-        self._commit(styled(clean(text, one_line=True), DIM))
+        self._commit(*self._rows(text, DIM))
 
     def error(self, error: CloudLLMError) -> None:
         """Show what went wrong, in one line."""
-        self._commit(styled(f"Error: {clean(str(error), one_line=True)}", RED))
+        self._commit(*self._rows(f"Error: {error}", RED))
 
     def put_back(self, text: str) -> None:
         """Give a message back for editing."""
@@ -160,6 +186,7 @@ class TerminalChat:
         gateway.preload()
         self._app.refresh()
         connecting = asyncio.ensure_future(self._connect())
+        loading = asyncio.ensure_future(self._chat.load_plugins())
         while not self._chat.leaving:
             await self._arrived.wait()
             if not self._pending:
@@ -167,6 +194,7 @@ class TerminalChat:
                 continue
             connecting.cancel()  # the turn makes its own, and Ctrl-C can stop that one
             await self._take_turn(self._pending.popleft())
+        loading.cancel()
         self.leave()
 
     async def _connect(self) -> None:
@@ -176,15 +204,17 @@ class TerminalChat:
         except Exception as error:  # noqa: BLE001 - a provider may raise anything
             self.error(one_line(error))
 
-    async def _take_turn(self, submission: Command | UserText) -> None:
+    async def _take_turn(self, submission: Submission) -> None:
         from cloudllm.repl.commands import submit  # noqa: PLC0415 - after the first prompt
-        from cloudllm.repl.reply import ReplyView  # noqa: PLC0415 - after the first prompt
 
-        self._echo(submission)
-        self._reply = ReplyView(self._app)
-        self._began = time.monotonic()
-        self._turn = asyncio.ensure_future(submit(self._chat, submission))
-        indicator = asyncio.ensure_future(self._indicate(submission))
+        means = submission.means
+        self._echo(means)
+        self._command = ""
+        if isinstance(means, Command):
+            self._command = clean(means.text.split()[0], one_line=True, limit=60)
+        self._begin(f"Running {self._command}…" if self._command else self._sending())
+        self._turn = asyncio.ensure_future(submit(self._chat, means))
+        indicator = asyncio.ensure_future(self._indicate(means))
         try:
             await asyncio.wait([self._turn])
         finally:
@@ -194,7 +224,18 @@ class TerminalChat:
         self._turn = None
         self._app.refresh()
 
-    def _settle(self, turn: asyncio.Task[None], submission: Command | UserText) -> None:
+    def _begin(self, doing: str) -> None:
+        """Something is under way that may bring a reply."""
+        from cloudllm.repl.reply import ReplyView  # noqa: PLC0415 - after the first prompt
+
+        self._doing = doing
+        self._reply = ReplyView(self._app)
+        self._began = time.monotonic()
+
+    def _sending(self) -> str:
+        return f"Sending message… {clean(self._chat.model, one_line=True, limit=60)}"
+
+    def _settle(self, turn: asyncio.Task[None], submission: Submission) -> None:
         """Say how the turn ended; what was not answered goes back into the editor."""
         if turn.cancelled():
             kept = self._reply.begun
@@ -204,29 +245,31 @@ class TerminalChat:
         error = turn.exception()
         if error is not None:
             self.error(one_line(error))
-            self._return(submission, kept=False)
+            refused = isinstance(error, Refused)
+            if refused:  # as by a guard that has found a secret in it
+                self._history.forget(submission.draft)
+            self._return(submission, kept=False, refused=refused)
 
-    def _return(self, submission: Command | UserText, *, kept: bool) -> None:
+    def _return(self, submission: Submission, *, kept: bool, refused: bool = False) -> None:
         """Put an unanswered message and all that waited behind it back into the editor."""
-        waiting_texts = [] if kept else [submission]
-        waiting_texts += self._pending
+        returned = [] if kept else [submission.means]
+        returned += [each.means for each in self._pending]
         self._pending.clear()
-        texts = [item.text for item in waiting_texts if isinstance(item, UserText)]
-        for item in waiting_texts[not kept :]:
+        texts = [item.text for item in returned if isinstance(item, UserText)]
+        for item in returned[not kept :]:
             if isinstance(item, Command):
                 self.notice(f"Not run: {without_secret(item.text)}")
         if texts:
-            self.put_back("\n".join(texts))
+            self._app.put_back(self._grammar.encode("\n".join(texts)), refused=refused)
 
     async def _indicate(self, submission: Command | UserText) -> None:
-        """Keep the waiting indicator alive until the answer begins."""
+        """Keep the waiting indicator alive while there is nothing else to see."""
         if isinstance(submission, Command):
             await asyncio.sleep(waiting.PERIOD)
-        while not self._reply.answering:
-            seconds = time.monotonic() - self._began
+        while True:
             if not self._reply.begun:
-                model = clean(self._chat.settings.model, one_line=True, limit=60)
-                row: Row = ("class:waiting", waiting.describe(model, seconds))
+                seconds = time.monotonic() - self._began
+                row: Row = ("class:waiting", waiting.describe(self._doing, seconds))
                 self._app.paint([], [row])
             await asyncio.sleep(waiting.PERIOD)
 
@@ -244,10 +287,15 @@ class TerminalChat:
         if not self._reply.begun:
             self._commit(styled("Assistant:", BOLD), styled("(an empty reply)", DIM))
         for notice in ending_notices(reply):
-            self._commit(styled(clean(notice, one_line=True), RED))
+            self._commit(*self._rows(notice, RED))
         if reply.status is Status.PARTIAL:
             self.notice("What came is kept; /retry asks again.")
         self._commit(styled(f"{described(reply.usage)} · {seconds:.1f} s", DIM), "")
+
+    def _rows(self, text: str, style: str) -> list[str]:
+        """One line of foreign text as rows that end between words."""
+        rows = wrapped(clean(text, one_line=True), self._app.columns)
+        return [styled(row, style) for row in rows]
 
     def _commit(self, *rows: str) -> None:
         self._app.commit(rows)
@@ -255,10 +303,15 @@ class TerminalChat:
     def _keep_draft(self) -> None:
         """Leaving: what was not sent can be recalled from the history, where the queue is already."""
         editor = self._app.editor
-        if editor.text.strip():
-            editor.append_to_history()
-        if editor.text.strip() or self._pending:
+        kept = bool(editor.text.strip()) and editor.keep_unsent()
+        if kept or self._pending:
             self._app.print("What was not sent is in the input history: press Up next time.")
+
+    def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that nobody waits for: prompt_toolkit would stop the chat to show it."""
+        error = context.get("exception")
+        if error is not None:
+            self.error(one_line(error))
 
     def _leave_with(self, code: int) -> None:
         self._code = code
@@ -276,18 +329,25 @@ class TerminalChat:
         return f"{clean(model, one_line=True, limit=50)}  {hint}"[:columns]
 
     def _commands(self) -> Iterable[Offer]:
-        from cloudllm.repl.commands import COMMANDS  # noqa: PLC0415 - after the first prompt
+        from cloudllm.repl.commands import known  # noqa: PLC0415 - after the first prompt
 
-        return ((command.name, command.summary) for command in COMMANDS.values())
+        return ((command.name, command.summary) for command in known(self._chat).values())
 
     def _arguments(self, name: str) -> Iterable[str]:
-        from cloudllm.repl.commands import COMMANDS  # noqa: PLC0415 - after the first prompt
+        from cloudllm.repl.commands import known  # noqa: PLC0415 - after the first prompt
 
-        command = COMMANDS.get(name)
+        command = known(self._chat).get(name)
         try:
             return command.complete(self._chat) if command and command.complete else ()
         except CloudLLMError:  # the settings are not there yet
             return ()
+
+    async def _fetch(self, name: str, typed: str) -> None:
+        from cloudllm.repl.commands import known  # noqa: PLC0415 - after the first prompt
+
+        command = known(self._chat).get(name)
+        if command is not None and command.fetch is not None:
+            await command.fetch(self._chat, typed)
 
 
 def run(
@@ -302,4 +362,5 @@ def run(
         return await TerminalChat(compose, flags, early, terminal).run()
 
     # The loop is never closed: closing would wait for threads, and the process ends anyway.
-    return asyncio.new_event_loop().run_until_complete(hold())
+    with streams.contained():
+        return asyncio.new_event_loop().run_until_complete(hold())

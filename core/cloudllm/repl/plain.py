@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, BinaryIO
 
+from cloudllm import streams
 from cloudllm.errors import CloudLLMError, PartialReply, UsageError
 from cloudllm.events import Event, RequestSent, TextDelta, Trimmed, TurnFinished
 from cloudllm.messages import Status
@@ -21,11 +21,12 @@ from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands import submit
 from cloudllm.repl.render.sanitize import PipeText, Sanitizer, clean
 from cloudllm.repl.sentinel import Blank, BlockReader, Command, Grammar, UserText
-from cloudllm.repl.threads import in_thread
 from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice
+from cloudllm.threads import in_thread
 
 _INTERRUPTED = 130
 _TWICE = 2.0
+_PATIENCE = 2.0  # seconds that the end waits for plugins that write replies down
 
 
 class PlainScreen:
@@ -36,6 +37,7 @@ class PlainScreen:
         self._filter: PipeText | Sanitizer = PipeText()
         self._began = 0.0
         self._ends_line = True
+        self._begun = False
         self.code = 0
 
     def event(self, event: Event) -> None:
@@ -43,16 +45,19 @@ class PlainScreen:
         match event:
             case RequestSent(model):
                 self._began = time.monotonic()
-                self._filter = Sanitizer() if sys.stdout.isatty() else PipeText()
+                self._begun = False
+                self._filter = Sanitizer() if streams.out().isatty() else PipeText()
                 self._aside(f"Sending message… {model}")
-                if sys.stdout.isatty():
+                if streams.out().isatty():
                     self._aside("Assistant:")
             case TextDelta(text):
+                self._begun = True
                 self._write(self._filter.feed(text))
             case Trimmed():
                 self.notice(trimmed_notice(event))
             case TurnFinished(reply):
                 self._finish()
+                self._begun = False
                 self.code = 0
                 if reply.status is Status.PARTIAL:
                     self.code = PartialReply.exit_code
@@ -79,7 +84,8 @@ class PlainScreen:
     def stopped(self) -> None:
         """Say that the reply was stopped, on a line of its own."""
         self._finish()
-        self.notice("Stopped.")
+        self.notice("Stopped; what came is kept." if self._begun else "Stopped.")
+        self._begun = False
 
     def put_back(self, text: str) -> None:
         """There is no editor; the text still stands where it was written."""
@@ -92,12 +98,13 @@ class PlainScreen:
     def _write(self, text: str) -> None:
         if text:
             self._ends_line = text.endswith("\n")
+            out = streams.out()
             try:
-                sys.stdout.write(text)
-                sys.stdout.flush()
+                out.write(text)
+                out.flush()
             except OSError as error:
                 # What is still buffered must go somewhere when the program ends.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
                 gone = isinstance(error, BrokenPipeError)
                 why = "was closed" if gone else f"takes no more ({error.strerror})"
                 raise CloudLLMError(
@@ -109,11 +116,11 @@ class PlainScreen:
             self.notice(text)
 
     def _say(self, text: str) -> None:
-        with contextlib.suppress(
-            OSError, AttributeError
-        ):  # standard error may be closed; the reply goes on
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+        err = streams.err()
+        if err is not None:
+            with contextlib.suppress(OSError):  # it may be full or gone; the reply goes on
+                err.write(f"{text}\n")
+                err.flush()
 
 
 class PlainChat:
@@ -137,8 +144,18 @@ class PlainChat:
         self._reader = BlockReader(Grammar())
         self._first_interrupt = -_TWICE
 
+    def stopped(self) -> None:
+        """Say that Ctrl-C has ended it."""
+        self._screen.stopped()
+
     async def run(self) -> int:
         """Read to the end, or to `/quit`, or to the first turn that fails in a pipe."""
+        try:
+            return await self._hold()
+        finally:
+            await self._chat.close(patience=_PATIENCE)
+
+    async def _hold(self) -> int:
         if self._interactive:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
             loop.add_signal_handler(signal.SIGINT, self._interrupt, task)
@@ -169,7 +186,12 @@ class PlainChat:
 
     async def _settle(self, turn: Awaitable[None]) -> None:
         self._turn = asyncio.ensure_future(turn)
-        await asyncio.wait([self._turn])
+        try:
+            await asyncio.wait([self._turn])
+        except asyncio.CancelledError:  # Ctrl-C in a pipe ends the turn and the program
+            self._turn.cancel()
+            await asyncio.wait([self._turn])
+            raise
         if self._turn.cancelled():
             self._screen.stopped()
         elif error := self._turn.exception():
@@ -210,7 +232,8 @@ def converse(
     make_chat: Callable[[PlainScreen], Chat], lines: BinaryIO, *, name: str, interactive: bool
 ) -> int:
     """Hold a plain chat over these lines; gives the exit code."""
-    return _run(PlainChat(make_chat, lines, name=name, interactive=interactive).run())
+    chat = PlainChat(make_chat, lines, name=name, interactive=interactive)
+    return _run(chat.run(), chat.stopped)
 
 
 def ask(make_chat: Callable[[PlainScreen], Chat], text: str) -> int:
@@ -219,24 +242,31 @@ def ask(make_chat: Callable[[PlainScreen], Chat], text: str) -> int:
     chat = make_chat(screen)
 
     async def turn() -> int:
-        await chat.start()
-        await chat.send(text)
+        try:
+            await chat.start()
+            await chat.send(text)
+        finally:
+            await chat.close(patience=_PATIENCE)
         return screen.code
 
     try:
-        return _run(turn())
+        return _run(turn(), screen.stopped)
     except CloudLLMError as error:
         screen.error(error)
         return screen.code
 
 
-def _run(main: Awaitable[int]) -> int:
+def _run(main: Awaitable[int], stopped: Callable[[], None]) -> int:
     async def entry() -> int:
         return await main
 
     # Never closed: that would wait for threads that may hang, and the process ends anyway.
     runner = asyncio.Runner()
-    try:
-        return runner.run(entry())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return _INTERRUPTED
+    with streams.contained():
+        try:
+            return runner.run(entry())
+        except KeyboardInterrupt:
+            stopped()
+        except asyncio.CancelledError:  # the second Ctrl-C of a person
+            pass
+    return _INTERRUPTED

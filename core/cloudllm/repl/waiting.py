@@ -7,7 +7,7 @@ PERIOD = 0.1
 """Seconds from one frame to the next."""
 
 
-def describe(model: str, seconds: float) -> str:
+def describe(what: str, seconds: float) -> str:
     """One row, such as `⠹ Sending message… openai/gpt-6-luna 1.2 s`."""
     frame = FRAMES[int(seconds / PERIOD) % len(FRAMES)]
-    return f"{frame} Sending message… {model} {seconds:.1f} s"
+    return f"{frame} {what} {seconds:.1f} s"

@@ -41,6 +41,26 @@ def trimmed_notice(event: Trimmed) -> str:
     )
 
 
+def wrapped(line: str, columns: int) -> list[str]:
+    """The line, safe to show already, as rows of at most `columns` cells that end between words.
+
+    A word that is longer than a row is left to the terminal.
+    """
+    from wcwidth import wcswidth  # noqa: PLC0415 - not for one line on standard error
+
+    rows: list[str] = []
+    room = 0
+    for word in line.split(" "):
+        cells = max(0, wcswidth(word))
+        if rows and cells < room:
+            rows[-1] += f" {word}"
+            room -= cells + 1
+        else:
+            rows.append(word)
+            room = columns - cells
+    return rows
+
+
 def one_line(error: BaseException) -> CloudLLMError:
     """Any error as one that can be shown; a bug of ours says so."""
     if isinstance(error, CloudLLMError):

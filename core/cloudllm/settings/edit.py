@@ -11,7 +11,7 @@ from typing import Any
 from cloudllm.errors import ConfigurationError
 from cloudllm.settings.fields import ProviderTable
 from cloudllm.settings.files import read_text, replace_text
-from cloudllm.settings.layers import PROVIDERS, option_layer, text_layer, variable
+from cloudllm.settings.layers import ALIASES, PROVIDERS, option_layer, text_layer, variable
 from cloudllm.settings.model import Settings, known_keys
 from cloudllm.settings.positions import unquote
 from cloudllm.settings.text import Key, dotted, is_secret, one_line, toml_value
@@ -19,6 +19,7 @@ from cloudllm.settings.text import Key, dotted, is_secret, one_line, toml_value
 _PART = re.compile(r'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[A-Za-z0-9_-]+')
 _KEY = re.compile(rf"(?:{_PART.pattern})(?:\.(?:{_PART.pattern}))*")
 _SHORTEST_PROVIDER_KEY = 3
+_ALIAS_PARTS = 2
 
 
 def set_value(path: Path, name: str, text: str) -> None:
@@ -29,7 +30,7 @@ def set_value(path: Path, name: str, text: str) -> None:
     """
     known = known_keys()
     key = _key(name)
-    value = _provider_value(key, text) if key[0] == PROVIDERS else _value(name, text)
+    value = _typed(key, name, text)
     try:
         before = read_text(path)
     except FileNotFoundError:
@@ -46,7 +47,8 @@ def _key(name: str) -> Key:
     key: Key = ()
     if _KEY.fullmatch(name):
         key = tuple(unquote(part) for part in _PART.findall(name))
-    if key not in known.leaves and key[:1] != (PROVIDERS,):
+    alias = len(key) == _ALIAS_PARTS and key[0] == ALIASES
+    if key not in known.leaves and key[:1] != (PROVIDERS,) and not alias:
         raise ConfigurationError(f"{one_line(name)}: {known.unknown(name)}")
     if key[0] == PROVIDERS and len(key) < _SHORTEST_PROVIDER_KEY:
         raise ConfigurationError(f"{name}: expected providers.NAME.KEY")
@@ -57,6 +59,12 @@ def _key(name: str) -> Key:
             f"{dotted((*key[:2], 'api_key_env'))}",
         )
     return key
+
+
+def _typed(key: Key, name: str, text: str) -> object:
+    if key[0] == PROVIDERS:
+        return _provider_value(key, text)
+    return text if key[0] == ALIASES else _value(name, text)
 
 
 def _value(name: str, text: str) -> object:

@@ -112,6 +112,7 @@ Dollars = Annotated[
     Expects('a number of US dollars from 0 up, or "none"'),
     Unused(),
 ]
+Aliases = Annotated[dict[str, _Text], Expects("a model id such as openai/gpt-6-luna")]
 Fallback = Annotated[_Names, Expects("a list of model ids"), Unused()]
 
 
@@ -199,9 +200,16 @@ class Plugins(Section):
         _Names | None,
         BeforeValidator(_all),
         Expects('a list of plugin names, or "all"', nothing="all"),
-    ] = Field(default=None, description="Load these and no others.")
+    ] = Field(
+        default=None,
+        description="Load these and no others; the name of a distribution stands for all its plugins.",
+    )
     deny: Annotated[_Names, Expects("a list of plugin names")] = Field(
         default=[], description="Never load these, whatever `plugins.allow` says."
+    )
+    deadline: Deadline = Field(
+        default=10.0,
+        description='The seconds that a plugin may take, to load or in a hook; "none" waits for ever.',
     )
 
 
@@ -242,8 +250,9 @@ class ProviderTable(BaseModel):
     )
     extends: Annotated[_Text | None, Expects("the name of a provider")] = Field(
         default=None,
-        description="Makes NAME a new endpoint that is like this provider; with an `api_base` of "
-        "its own it inherits everything but the key.",
+        description="Makes NAME a new endpoint that is like this provider, but for the key and the "
+        "address in an installed provider's table; with an `api_base` of its own it inherits "
+        "everything but the key.",
     )
     label: Annotated[_Text | None, Expects("text on one line")] = Field(
         default=None, description="The name shown to you."

@@ -21,7 +21,9 @@ from cloudllm.settings.text import Key, did_you_mean, dotted, is_secret, one_lin
 
 PREFIX = "CLOUDLLM_"
 PROVIDERS = "providers"
+ALIASES = "aliases"
 _PROVIDER_PREFIX = f"{PREFIX}PROVIDERS__"
+_ALIAS_PREFIX = f"{PREFIX}ALIASES__"
 _NOT_SETTINGS = frozenset({"CLOUDLLM_HOME"})
 _FLAGS = {"model": "--model", "system_prompt": "--system"}
 _WHERE_IN_TOML = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|.*)\)$")
@@ -53,7 +55,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class KnownKeys:
-    """The keys the settings have, without the provider tables; `sections` are their tables."""
+    """The keys the settings have, but for those that the user names; `sections` are their tables."""
 
     leaves: tuple[Key, ...]
     sections: tuple[Key, ...]
@@ -106,17 +108,24 @@ def option_layer(
                 layer.entries.append(Entry(key, _raw(value), entry.where))
         elif key in known.leaves:
             layer.entries.append(entry)
+        elif key[0] == ALIASES and len(key) > 1:
+            alias = (ALIASES, name.partition(".")[2])
+            layer.entries.append(Entry(alias, value, entry.where))
         else:
             layer.problems.append(entry.problem(known.unknown(name)))
     return layer
 
 
 def environment_layer(
-    known: KnownKeys, environ: Mapping[str, str], provider_names: Callable[[], Iterable[str]]
+    known: KnownKeys,
+    environ: Mapping[str, str],
+    provider_names: Callable[[], Iterable[str]],
+    alias_names: Iterable[str] = (),
 ) -> Layer:
     """The `CLOUDLLM_*` variables; one that is empty counts as not set.
 
-    `provider_names` is asked when a provider's name has a `_`, which may stand for a `-`.
+    `provider_names` is asked when a provider's name has a `_`, which may stand for a `-`;
+    `alias_names` are those of the file, for the same reason.
     """
     layer = Layer()
     for name, text in sorted(environ.items()):
@@ -127,8 +136,12 @@ def environment_layer(
             if len(parts) == 1 or not all(parts):
                 layer.problems.append(f"{one_line(name)}: expected {_PROVIDER_PREFIX}NAME__KEY")
             elif text.strip():
-                parts[0] = _provider_name(parts[0], provider_names)
+                parts[0] = _as_written(parts[0], provider_names)
                 layer.entries.append(Entry((PROVIDERS, *parts), _raw(text), name))
+        elif name.startswith(_ALIAS_PREFIX):
+            alias = _as_written(name.removeprefix(_ALIAS_PREFIX).lower(), lambda: alias_names)
+            if text.strip():
+                layer.entries.append(Entry((ALIASES, alias), text, name))
         elif name not in known.variables:
             hint = did_you_mean(name, [*known.variables, *_NOT_SETTINGS])
             layer.problems.append(f"{one_line(name)}: unknown variable{hint}")
@@ -145,10 +158,11 @@ def _raw(value: object) -> object:
     return value
 
 
-def _provider_name(spelled: str, provider_names: Callable[[], Iterable[str]]) -> str:
+def _as_written(spelled: str, known_names: Callable[[], Iterable[str]]) -> str:
+    """The name that a variable's name stands for: it has neither capitals nor `-`."""
     if "_" not in spelled:
         return spelled
-    names = list(provider_names())
+    names = list(known_names())
     if spelled in names:
         return spelled
     return next((name for name in names if name.lower().replace("-", "_") == spelled), spelled)
@@ -212,6 +226,8 @@ class _Walk:
             entry = self._entry((*prefix, name), value)
             if entry.key == (PROVIDERS,):
                 self._tables(entry, self._providers)
+            elif entry.key == (ALIASES,):
+                self._tables(entry, self._aliases)
             elif entry.key in self.known.leaves:
                 self.layer.entries.append(entry)
             elif entry.key in self.known.sections:
@@ -235,6 +251,9 @@ class _Walk:
     def _providers(self, prefix: Key, data: Mapping[str, object]) -> None:
         for name, value in data.items():
             self._tables(self._entry((*prefix, name), value), self._provider)
+
+    def _aliases(self, prefix: Key, data: Mapping[str, object]) -> None:
+        self.layer.entries += (self._entry((*prefix, name), data[name]) for name in data)
 
     def _provider(self, prefix: Key, data: Mapping[str, object]) -> None:
         # The table is an entry as well, so that its line is known.

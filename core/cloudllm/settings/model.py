@@ -15,7 +15,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from cloudllm import paths
 from cloudllm.errors import ConfigurationError
 from cloudllm.settings import fields
+from cloudllm.settings.aliases import flaw
 from cloudllm.settings.layers import (
+    ALIASES,
     PROVIDERS,
     Entry,
     KnownKeys,
@@ -59,6 +61,9 @@ class Settings(BaseSettings):
         default=[], description="The models to try when the model fails."
     )
     retry: fields.Retry = fields.Retry()
+    aliases: fields.Aliases = Field(
+        default={}, description="A name of yours for a model, wherever a model can be named."
+    )
     providers: dict[str, fields.RawTable] = Field(default={}, repr=False)
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -91,7 +96,8 @@ class Settings(BaseSettings):
         """
         known = known_keys()
         file = file_layer(known, config_file or paths.config_file(environ))
-        environment = environment_layer(known, environ, lambda: _provider_names(file))
+        written = [entry.key[1] for entry in file.entries if entry.key[0] == ALIASES]
+        environment = environment_layer(known, environ, lambda: _provider_names(file), written)
         return cls.from_layers([option_layer(known, flags or {}), environment, file])
 
     @classmethod
@@ -109,6 +115,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problems += _in_words(error, taken)
         else:
+            problems += settings._wrong_aliases(taken)
             if not problems:
                 settings._origins = {dotted(key): entry.where for key, entry in taken.items()}
                 settings._notices = (
@@ -133,7 +140,7 @@ class Settings(BaseSettings):
             ConfigurationError: There is no such key.
         """
         known = known_keys()
-        if key in known.names or key.startswith(f"{PROVIDERS}."):
+        if key in known.names or key.startswith((f"{PROVIDERS}.", f"{ALIASES}.")):
             within = (at for name, at in self._origins.items() if name.startswith(f"{key}."))
             return self._origins.get(key) or next(within, "default")
         raise ConfigurationError(f"{one_line(key)}: {known.unknown(key)}")
@@ -145,6 +152,8 @@ class Settings(BaseSettings):
         """
         for key, field in leaf_fields().items():
             yield dotted(key), in_toml(field, self._value(key))
+        for name, model in sorted(self.aliases.items()):
+            yield dotted((ALIASES, name)), model
         for name, table in sorted(self.providers.items()):
             for key, value in flattened((PROVIDERS, name), table):
                 yield dotted(key), masked(key, value)
@@ -155,6 +164,11 @@ class Settings(BaseSettings):
             value = getattr(value, part)
         return value
 
+    def _wrong_aliases(self, taken: Mapping[Key, Entry]) -> Iterator[str]:
+        for name in self.aliases:
+            if what := flaw(name, self.aliases, self.providers):
+                yield taken[ALIASES, name].problem(what)
+
     def _without_effect(self, taken: Mapping[Key, Entry]) -> Iterator[str]:
         for key, field in leaf_fields().items():
             unused = any(isinstance(each, fields.Unused) for each in field.metadata)
@@ -164,12 +178,12 @@ class Settings(BaseSettings):
 
 @cache
 def leaf_fields() -> dict[Key, FieldInfo]:
-    """Every setting outside of the provider tables, by its key, in order."""
+    """Every setting outside of the tables whose keys the user names, by its key, in order."""
     found: dict[Key, FieldInfo] = {}
     for name, field in Settings.model_fields.items():
         if section := _section(field):
             found |= {(name, inner): each for inner, each in section.model_fields.items()}
-        elif name != PROVIDERS:
+        elif name not in (ALIASES, PROVIDERS):
             found[name,] = field
     return found
 
@@ -178,7 +192,7 @@ def leaf_fields() -> dict[Key, FieldInfo]:
 def known_keys() -> KnownKeys:
     """The keys the layers are checked against."""
     sections = [(name,) for name, field in Settings.model_fields.items() if _section(field)]
-    return KnownKeys(tuple(leaf_fields()), (*sections, (PROVIDERS,)))
+    return KnownKeys(tuple(leaf_fields()), (*sections, (ALIASES,), (PROVIDERS,)))
 
 
 def expects(field: FieldInfo) -> fields.Expects:
@@ -216,6 +230,8 @@ def _in_words(error: ValidationError, taken: Mapping[Key, Entry]) -> list[str]:
 def _place(loc: tuple[Any, ...]) -> tuple[Key, FieldInfo]:
     if loc[0] == PROVIDERS:
         return (PROVIDERS, loc[1], loc[2]), fields.ProviderTable.model_fields[loc[2]]
+    if loc[0] == ALIASES:
+        return (ALIASES, loc[1]), Settings.model_fields[ALIASES]
     leaves = leaf_fields()
     key = next(loc[:end] for end in (1, 2) if loc[:end] in leaves)
     return key, leaves[key]

@@ -1,7 +1,58 @@
-"""For tests of plugins and of cloudllm itself: a scripted provider on the loopback interface."""
+"""For tests of plugins and of cloudllm itself: a scripted provider, and the conformance kit.
+
+    from cloudllm.testing import provider_tests
+
+    test_acme = provider_tests("acme")        # a pytest test for each item of the kit
+
+`WireServer` answers like a service, or like a broken one; under pytest, the fixture `wire_server`
+is one. Everything is loaded when it is first used.
+"""
 
 from __future__ import annotations
 
-from cloudllm.testing.server import Received, Reply, WireServer
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ("Received", "Reply", "WireServer")
+if TYPE_CHECKING:
+    from cloudllm.testing.conformance import check_plugin, check_provider
+    from cloudllm.testing.conformance.model import Item, Verdict
+    from cloudllm.testing.pytest_tests import plugin_tests, provider_tests
+    from cloudllm.testing.runner import run_check
+    from cloudllm.testing.script import Problem, Received, Reply
+    from cloudllm.testing.server import WireServer
+
+_MODULE_OF = {
+    "conformance": "check_plugin check_provider",
+    "conformance.model": "Item Verdict",
+    "pytest_tests": "plugin_tests provider_tests",
+    "runner": "run_check",
+    "script": "Problem Received Reply",
+    "server": "WireServer",
+}
+_HOME = {name: module for module, names in _MODULE_OF.items() for name in names.split()}
+
+__all__ = (
+    "Item",
+    "Problem",
+    "Received",
+    "Reply",
+    "Verdict",
+    "WireServer",
+    "check_plugin",
+    "check_provider",
+    "plugin_tests",
+    "provider_tests",
+    "run_check",
+)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cloudllm.testing' has no attribute {name!r}")
+    value = getattr(import_module(f"cloudllm.testing.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

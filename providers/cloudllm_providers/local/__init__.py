@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from cloudllm import (
     Client,
     ConfigurationError,
+    KnownGap,
     ModelInfo,
     Provider,
     ProviderSettings,
@@ -42,8 +44,7 @@ class LocalProvider(Provider):
         """Start the model, or reuse it: half a second for smollm2, more for larger ones.
 
         Raises:
-            ConfigurationError: the engine or the weights are not installed, or the file is no
-                usable model.
+            ConfigurationError: the weights are not installed, or the file is no usable model.
             UnknownModel: the name is neither a model nor a path.
         """
         if settings.api_base:
@@ -53,7 +54,6 @@ class LocalProvider(Provider):
             )
         given = settings.options
         options = given if isinstance(given, LocalSettings) else LocalSettings()
-        engine.require()
         by_path = _is_path(model)
         path = _expanded(model) if by_path else weights.find(weights.named(model))
         server = engine.server_for(path, context=options.context, threads=options.threads)
@@ -90,8 +90,18 @@ def cloudllm_providers() -> list[Provider]:
             name="local",
             label="Local model",
             litellm_route="openai",
+            offline=True,
             default_model="smollm2",
             models=(ModelInfo(name="smollm2", context_limit=4096, reasoning=False),),
             settings_model=LocalSettings,
+            requires={"xllamacpp": "cloudllm[local]"},
+            client_deadline=600.0,  # a large model is read from a slow disk
+            known_gaps=(
+                KnownGap(
+                    item="client-made",
+                    reason="its weights have to be here: cloudllm local pull smollm2",
+                    since=date(2026, 11, 22),
+                ),
+            ),
         )
     ]

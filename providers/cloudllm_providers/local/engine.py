@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from cloudllm import ConfigurationError
@@ -28,19 +27,6 @@ class Server:
 _servers: dict[tuple[Path, int, int], Server] = {}
 _processes: set[subprocess.Popen[bytes]] = set()  # those that are still loading, too
 _lock = threading.Lock()
-
-
-def require() -> None:
-    """Check that the engine is installed, without importing it.
-
-    Raises:
-        ConfigurationError: it is not; the advice is the command that installs it.
-    """
-    if find_spec("xllamacpp") is None:
-        raise ConfigurationError(
-            "the engine for local models is not installed",
-            advice='Run: pip install "cloudllm[local]"',
-        )
 
 
 def server_for(path: Path, *, context: int, threads: int) -> Server:

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llmock.pytest_plugin import LLMock
+from pydantic import SecretStr
 
-from cloudllm import gateway
+from cloudllm import gateway, words
 from cloudllm.errors import (
     AuthenticationError,
     CloudLLMError,
@@ -191,7 +192,7 @@ async def test_a_broken_connection_is_not_tried_again(
     ("reply", "words"),
     [
         (Reply.html(), "sent text/html instead of an answer"),
-        (Reply(body='{"error": "no"}'), "sent application/json instead of an answer"),
+        (Reply(body='{"detail": "no"}'), "sent application/json instead of an answer"),
         (Reply(body="", content_type="text/event-stream"), "sent an empty answer"),
         (Reply(cut_after=0), "sent an empty answer"),
         (
@@ -241,12 +242,12 @@ async def test_G7_a_key_that_the_server_repeats_is_hidden(
 def test_G7_redact_always_removes_the_key(key: str, before: str, after: str) -> None:
     encoded = base64.b64encode(key.encode("utf-8", "replace")).decode()
     text = f"{before}{key}{after} {encoded}"
-    assert key not in wording.redact(text, key).replace("***", "\0")
+    assert key not in words.redact(text, key).replace("***", "\0")
 
 
 @given(st.text())
 def test_one_line_is_one_short_printable_line(text: str) -> None:
-    line = wording.one_line(text)
+    line = words.one_line(text)
     assert line.isprintable()
     assert len(line) <= 300
 
@@ -276,6 +277,50 @@ def test_unknown_errors_are_translated_too(
     assert type(error) is expected
     assert error.message.startswith("Work: ")
     assert error.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("module", "install"),
+    [("mcp.types", "cloudllm[responses]"), ("google.auth", "cloudllm[vertex]"), ("odd", "odd")],
+)
+def test_a_route_that_needs_a_package_says_what_to_install(
+    make_client: Callable[..., Client], module: str, install: str
+) -> None:
+    wrapped = RuntimeError("InternalServerError")
+    wrapped.__cause__ = ModuleNotFoundError(f"No module named {module!r}", name=module)
+    error = Translator(make_client(), Exchange(), tuple).translate(wrapped)
+    assert isinstance(error, ConfigurationError)
+    assert error.message == (
+        f"work/some-model needs the Python package {module.partition('.')[0]}, which is not installed"
+    )
+    assert error.advice == f'Install it with: pip install "{install}"'
+
+
+async def test_G7_every_secret_of_a_client_is_hidden(
+    server: WireServer, make_client: Callable[..., Client], ask: Request
+) -> None:
+    client = make_client(secrets={"user": SecretStr("second-secret")})
+    server.replies(Reply.error(400, "Bad user second-secret"))
+    assert (await fails(client, ask)).message == "Work refused (400): Bad user ***"
+
+
+async def test_G7_credentials_that_the_route_found_are_hidden(
+    server: WireServer,
+    make_client: Callable[..., Client],
+    ask: Request,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token-of-the-environment")
+    client = make_client(
+        "bedrock/converse",
+        api_base=server.origin,
+        api_key=None,
+        own_credentials=True,
+        params={"aws_region_name": "us-east-1"},
+    )
+    server.replies(Reply.error(400, "Bad {key}"))
+    assert (await fails(client, ask)).message == "Work refused (400): Bad ***"
+    assert server.requests[0].key == "token-of-the-environment"
 
 
 async def test_a_missing_model_says_what_the_key_may_do(

@@ -89,6 +89,28 @@ def test_the_environment_cannot_switch_tls_off() -> None:
     assert run(code, SSL_VERIFY="False") == "True None\n"
 
 
+def test_G7_the_environment_cannot_send_calls_elsewhere() -> None:
+    code = """
+        import asyncio, os
+        from cloudllm import gateway
+        from cloudllm.messages import Message, Role
+        from cloudllm.provider import Client, Deadlines, Request
+        from cloudllm.testing import WireServer
+
+        async def main(server, other):
+            os.environ["LITELLM_PROXY_API_BASE"] = other.url
+            client = Client(provider="w", label="W", model="m", route="groq", api_base=server.url)
+            request = Request(messages=(Message(Role.USER, "hi"),))
+            async for _ in gateway.stream(client, request, Deadlines()):
+                pass
+            print(len(server.requests), len(other.requests))
+
+        with WireServer() as server, WireServer() as other:
+            asyncio.run(main(server, other))
+    """
+    assert run(code, USE_LITELLM_PROXY="true") == "1 0\n"
+
+
 def test_an_import_that_fails_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "litellm.py").write_text("raise ImportError('half\\ninstalled')\n")
     code = """

@@ -29,19 +29,31 @@ async def submit(chat: Chat, submission: Command | UserText) -> None:
 async def run(chat: Chat, line: str) -> None:
     """Run a line such as `/model openai/gpt-6-luna`.
 
+    A command that is not the chat's own waits until the plugins are loaded.
+
     Raises:
         UsageError: there is no such command; nothing is sent to the model.
         CloudLLMError: whatever the command itself raises.
     """
     name, _, argument = line.strip().partition(" ")
-    await find(name).run(chat, argument.strip())
+    command = await find(chat, name)
+    await command.run(chat, argument.strip())
 
 
-def find(name: str) -> SlashCommand:
+def known(chat: Chat) -> dict[str, SlashCommand]:
+    """The chat's own commands and those of the plugins loaded so far, by name."""
+    return dict(sorted({**chat.plugin_commands, **COMMANDS}.items()))
+
+
+async def find(chat: Chat, name: str) -> SlashCommand:
     """The command of that name; raises `UsageError` with a suggestion if there is none."""
     if name in COMMANDS:
         return COMMANDS[name]
-    close = get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
+    await chat.load_plugins()
+    commands = known(chat)
+    if name in commands:
+        return commands[name]
+    close = get_close_matches(name, commands, n=2, cutoff=0.5)
     hint = f"Did you mean {' or '.join(close)}?" if close else "/help lists them all."
     raise UsageError(
         f"unknown command {name}",
@@ -50,7 +62,11 @@ def find(name: str) -> SlashCommand:
 
 
 async def _help(chat: Chat, argument: str) -> None:
-    wanted = [find("/" + argument.lstrip("/"))] if argument else list(COMMANDS.values())
+    await chat.load_plugins()
+    if argument:
+        wanted = [await find(chat, "/" + argument.lstrip("/"))]
+    else:
+        wanted = list(known(chat).values())
     width = max(len(command.usage) for command in wanted)
     lines = [f"{command.usage:<{width}}  {command.summary}" for command in wanted]
     if not argument:

@@ -11,13 +11,18 @@ from cloudllm.repl.chat import Chat
 
 @dataclass(frozen=True, slots=True)
 class SlashCommand:
-    """A command of the chat; `complete` offers values for its argument."""
+    """A command of the chat.
+
+    `complete` offers values for its argument and is quick; `fetch`, awaited before it and beside
+    the typing, may bring them up to date for what is typed of the argument.
+    """
 
     name: str
     summary: str
     run: Callable[[Chat, str], Awaitable[None]]
     argument: str = ""
     complete: Callable[[Chat], Iterable[str]] | None = None
+    fetch: Callable[[Chat, str], Awaitable[None]] | None = None
 
     @property
     def usage(self) -> str:

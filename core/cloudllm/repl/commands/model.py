@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from cloudllm.errors import UsageError
+from cloudllm.errors import CloudLLMError, UsageError
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands.base import SlashCommand
+from cloudllm.threads import in_thread
+
+if TYPE_CHECKING:
+    from cloudllm.registry import Registry
 
 _AT_THE_START = ("repl.", "plugins.")
 
 
 async def _model(chat: Chat, argument: str) -> None:
     if not argument:
-        names = ", ".join(chat.registry.names())
-        chat.screen.output(f"model      {chat.settings.model}\nproviders  {names}")
+        lines = [f"model      {chat.settings.model}"]
+        if aliases := chat.registry.aliases:
+            lines.append(f"aliases    {', '.join(sorted(aliases))}")
+        lines.append(f"providers  {', '.join(chat.registry.names())}")
+        chat.screen.output("\n".join(lines))
         return
     client = await chat.use_model(argument)
     chat.screen.notice(f"The next message goes to {client.id}.")
@@ -55,7 +64,25 @@ def _split(argument: str) -> tuple[str, str]:
 
 
 def _models(chat: Chat) -> Iterable[str]:
-    return (f"{name}/" for name in chat.registry.names())
+    yield from chat.registry.aliases
+    yield from (f"{name}/" for name in chat.registry.names())
+    yield from (model_id for ids in chat.known_models.values() for model_id in ids)
+
+
+async def _learn_models(chat: Chat, typed: str) -> None:
+    """Have the models of the provider that is typed ready, as far as they are known offline."""
+    name, slash, _ = typed.partition("/")
+    with suppress(CloudLLMError):
+        if slash and name not in chat.known_models and name in chat.registry.names():
+            chat.known_models[name] = ()  # so that the next key does not ask again
+            chat.known_models[name] = await in_thread(lambda: _known(chat.registry, name))
+
+
+def _known(registry: Registry, name: str) -> tuple[str, ...]:
+    from cloudllm.offers import Offers  # noqa: PLC0415 - rarely needed
+
+    offered = Offers(registry, lambda _: None).offline(name)
+    return tuple(offer.id for offer in offered if offer.provider == name and not offer.retired)
 
 
 def _keys(chat: Chat) -> Iterable[str]:
@@ -69,6 +96,7 @@ COMMANDS = (
         _model,
         argument="[PROVIDER/MODEL]",
         complete=_models,
+        fetch=_learn_models,
     ),
     SlashCommand("/system", "show or change the system prompt", _system, argument="[TEXT]"),
     SlashCommand(

@@ -1,0 +1,1 @@
+"""Every hook and every entry-point group, used by one plugin."""

@@ -1,0 +1,5 @@
+"""Exits at import."""
+
+import sys
+
+sys.exit("goodbye from the faulty plugin")

@@ -1,0 +1,5 @@
+"""Hangs at import."""
+
+import threading
+
+threading.Event().wait()
