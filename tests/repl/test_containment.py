@@ -14,6 +14,8 @@ import pytest
 
 from cloudllm.testing import WireServer
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Any]
 """Gives a `Terminal` of the conftest, which cannot be imported."""
 

@@ -16,6 +16,8 @@ from cloudllm.testing import Reply, WireServer
 from tests.chatplugins import write_plugin
 from tests.repl.conftest import Terminal, launch
 
+pytestmark = pytest.mark.slow
+
 SEND = "\r\\end\r"
 
 WORKING = """

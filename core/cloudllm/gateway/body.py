@@ -22,6 +22,7 @@ _DONE = b"[DONE]"
 _PACKET = 0.05  # seconds that the end of a body may come after its last event
 _FRAME = 16  # bytes of a frame without headers and payload: two lengths and two checksums
 _LARGEST = 1 << 25  # bytes that are held back; more is no event
+_COMMENT = re.compile(rb"^:[^\n]*(?:\n|\Z)", re.MULTILINE)  # litellm stops at one of Gemini's
 _EXCEPTION = re.compile(rb":exception-type\x07..(\w+)", re.DOTALL)  # 7: a string, its length
 
 
@@ -84,8 +85,8 @@ class Lines:
         self.done = False
         self._ending = ending
         self._failure: Exception | None = None
-        events = content_type.startswith("text/")
-        self._line: Callable[[bytes], None] = self._event_line if events else self._json_line
+        self._events = content_type.startswith("text/")
+        self._line: Callable[[bytes], None] = self._event_line if self._events else self._json_line
         self._held = bytearray()
         self._object = bytearray()  # as much of one as has come, from the lines that carry it
         self._broken: ValueError | None = None
@@ -118,6 +119,8 @@ class Lines:
     def _pass(self, block: bytes) -> bytes:
         if not self._started and block:
             self._started, block = True, block.removeprefix(codecs.BOM_UTF8)
+        if self._events:
+            block = _COMMENT.sub(b"", block)
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()  # it is what follows the last line's end

@@ -35,6 +35,7 @@ def arguments(client: Client, request: Request, call_id: str | None) -> dict[str
         "api_base": client.api_base,
         "timeout": _NO_TIMEOUT,
         "max_retries": 0,
+        "num_retries": 0,
         "drop_params": True,
         "stream": True,
         "stream_options": {"include_usage": True},

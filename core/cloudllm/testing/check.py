@@ -18,8 +18,8 @@ from pathlib import Path
 from cloudllm.errors import CloudLLMError, PluginError, UsageError
 from cloudllm.plugins import PROVIDERS, Plugins
 from cloudllm.testing.conformance import ITEMS, PLUGIN_ITEMS, run_plugin, run_provider
-from cloudllm.testing.conformance.imports import Imported, measure
-from cloudllm.testing.conformance.model import Item, Verdict
+from cloudllm.testing.conformance.imports import Imported, look_at, measure
+from cloudllm.testing.conformance.model import Failed, Item, Verdict
 from cloudllm.testing.conformance.watch import Watch
 from cloudllm.testing.runner import run_check
 from cloudllm.testing.target import Found, Target, find, offered_by_file
@@ -135,7 +135,20 @@ async def _run(
     try:
         await run(found.name, plugins, imported=imported, items=names, progress=progress)
     except PluginError as error:
+        if "imports" in names:
+            report.verdict(_of_import(found, imported))
+            names = [name for name in names if name != "imports"]
         _hopeless(report, found, "registers", error.message, names)
+
+
+def _of_import(found: Found, imported: Imported) -> Verdict:
+    """The verdict on importing a module that can be imported."""
+    verdict = Verdict(item="imports", result="ok", detail=imported.cost, subject=found.subject)
+    try:
+        look_at(imported)
+    except Failed as failed:
+        return replace(verdict, result="failed", detail=str(failed))
+    return verdict
 
 
 def _hopeless(report: Report, found: Found, item: str, detail: str, names: Sequence[str]) -> None:

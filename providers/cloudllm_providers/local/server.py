@@ -15,10 +15,13 @@ import re
 import signal
 import sys
 import tempfile
+import time
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
 _ERRORS_ONLY = 1
+_LOOKS = 20
+_COMPLAINT = re.compile(r"^[\d.]+ E (?:\w+: +)*(?:error loading model: )?(.+)\n", re.MULTILINE)
 
 
 def main() -> None:
@@ -33,8 +36,7 @@ def main() -> None:
             reply = {"address": server.listening_address}
             reply["context"] = _context(server.listening_address, order["key"])
         except Exception as error:  # noqa: BLE001 - whatever it is goes to the parent, in one line
-            log.seek(0)
-            reply = {"error": _reason(log.read().decode(errors="replace"), error)}
+            reply = {"error": _reason(log, error)}
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - the shorter form
             for descriptor in (1, 2):
                 os.dup2(nowhere.fileno(), descriptor)
@@ -68,10 +70,15 @@ def _context(address: str, key: str) -> int:
     return int(props["default_generation_settings"]["n_ctx"])
 
 
-def _reason(log: str, error: Exception) -> str:
+def _reason(log: IO[bytes], error: Exception) -> str:
     """What llama.cpp complained of first; the lines after it only pass it on."""
-    found = re.search(r"^[\d.]+ E (?:\w+: +)*(?:error loading model: )?(.+)$", log, re.MULTILINE)
-    return " ".join((found[1] if found else str(error)).split())
+    for _ in range(_LOOKS):
+        log.seek(0)
+        found = _COMPLAINT.search(log.read().decode(errors="replace"))
+        if found:
+            return " ".join(found[1].split())
+        time.sleep(0.05)  # a thread of llama.cpp's writes its log
+    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

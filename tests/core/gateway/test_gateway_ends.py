@@ -74,10 +74,16 @@ async def test_what_would_end_a_line_is_escaped_and_stays_the_same_json(size: in
 
 
 async def test_an_event_of_many_lines_is_one_event() -> None:
-    data = b'data: {"choices": [{"finish_reason":\r\ndata: "stop"}]}\r\n\r\n: comment\n'
+    data = b'data: {"choices": [{"finish_reason":\r\ndata: "stop"}]}\r\n\r\n'
     passed, ending = await read(data)
     assert passed == data
     assert ending.finish_reason == "stop"
+
+
+async def test_comments_are_left_out() -> None:
+    data = b': first\n\ndata: {"a": ": b"}\n: second\n\n: last'
+    passed, _ = await read(data)
+    assert passed == b'\ndata: {"a": ": b"}\n\n'
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -8,6 +8,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def run(code: str, *options: str, **environment: str) -> str:
     """The standard output of a program that succeeds and has nothing on standard error."""

@@ -147,6 +147,12 @@ def test_import_that_hangs(write: Write) -> None:
         (("from cloudllm", "cloudllm_api = 2\nfrom cloudllm"), "version 2"),
         (("return [", "raise SystemExit\n    ["), "SystemExit"),
         (("return [", "return None and ["), "gave NoneType"),
+        (("return [", "raise ValueError('no')\n    ["), "ValueError: no"),
+        pytest.param(
+            ("return [", "import time; time.sleep(600)\n    ["),
+            "did not end within 10 s",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_registers(write: Write, change: tuple[str, str], detail: str) -> None:
@@ -231,6 +237,29 @@ def test_file_of_a_package_is_imported_with_it(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("from cloudllm_acme.offers import *")
     (package / "offers.py").write_text(_PROVIDER)
     assert _only(package / "__init__.py", ["registers"]).subject == "provider acme"
+
+
+def test_file_does_not_collide_with_an_installed_plugin(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "site" / "cloudllm_acme-1.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: cloudllm-acme\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[cloudllm.providers]\nacme = nowhere\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    assert next(iter(run_check("acme", items=_IMPORT))).result == "failed"
+    assert _only(write(_PROVIDER), ["registers"]).passed
+
+
+def test_file_is_named_as_a_file_and_not_as_a_distribution(write: Write) -> None:
+    source = _PROVIDER.replace("return [", "raise ValueError('no')\n    [")
+    failed = [verdict for verdict in run_check(write(source)) if not verdict.passed]
+    assert [(verdict.item, verdict.detail) for verdict in failed] == [
+        (
+            "registers",
+            "plugin acme-plugin (acme_plugin.py): cloudllm_providers failed: ValueError: no",
+        )
+    ]
 
 
 def test_installed_plugin_by_name() -> None:

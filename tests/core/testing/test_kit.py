@@ -33,6 +33,8 @@ from tests.core.testing.specimens import (
     with_backend,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def _by_result(verdicts: list[Verdict]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}

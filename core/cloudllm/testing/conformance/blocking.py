@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 
 from cloudllm.provider import Client
@@ -59,16 +61,26 @@ def _watched(bench: Bench, client: Client, script: Script) -> tuple[float, str]:
     thread.start()
     held, where = 0.0, ""
     stuck = 0.0
+    queued = _queued(thread)
     while thread.is_alive() and stuck < _HOPELESS:
         looked = time.perf_counter()
         thread.join(_PERIOD)
         frame = _frame_of(thread, bench)
-        passed = time.perf_counter() - looked
+        before, queued = queued, _queued(thread)
+        passed = max(0.0, time.perf_counter() - looked - (queued - before))
         if frame is None:
             stuck = 0.0
         elif passed < _STARVED or stuck:
             held, stuck, where = held + passed, stuck + passed, place(frame)
     return held, where
+
+
+def _queued(thread: threading.Thread) -> float:
+    """Seconds that the thread could have run, had a processor been free; 0 where nobody tells."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        counts = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text()
+        return int(counts.split()[1]) / 1e9
+    return 0.0
 
 
 async def _turn(bench: Bench, client: Client, script: Script) -> None:
