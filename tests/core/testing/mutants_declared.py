@@ -59,7 +59,7 @@ MUTANTS |= {
     "gap without item": parrot(
         "declares-gaps", known_gaps=(KnownGap(item="nothing", reason="x", since=date(2026, 1, 1)),)
     ),
-    "retries by parameter": declares("declares-params", "retry-none", params={"num_retries": 2}),
+    "retries by parameter": declares("declares-params", params={"num_retries": 2}),
     "stop by parameter": parrot("declares-params", params={"stop": ["."]}),
     "no stream by parameter": parrot("declares-params", params={"stream": False}),
     "no such list": declares("live-list", model_list="v2/list-of-models"),
