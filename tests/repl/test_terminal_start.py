@@ -14,6 +14,8 @@ import pytest
 
 from cloudllm.testing import Reply, WireServer
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Any]
 SEND = "\r\\end\r"
 
