@@ -51,8 +51,15 @@ def holds_password(url: str) -> bool:
 def is_loopback(url: str) -> bool:
     """Whether the URL names this machine."""
     try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
+        return is_loopback_host(urlsplit(url).hostname or "")
+    except ValueError:  # a broken IPv6 address
+        return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a name or an address is this machine's own."""
+    try:
+        return host == "localhost" or ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from cloudllm import modelname
+from cloudllm.addresses import is_loopback_host
 from cloudllm.errors import (
     AuthenticationError,
     CloudLLMError,
@@ -36,7 +37,6 @@ DEADLINE = 10.0
 
 MOST_BYTES = 16 * 1024 * 1024
 _PIECE = 64 * 1024
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _proxy(where: SplitResult) -> str | None:
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - heavy, see above
 
     host = where.hostname or ""
-    return None if host in _LOOPBACK or proxy_bypass(host) else getproxies().get(where.scheme)
+    return None if is_loopback_host(host) or proxy_bypass(host) else getproxies().get(where.scheme)
 
 
 def _tls() -> Any:  # noqa: ANN401 - an ssl.SSLContext, whose import costs

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Protocol
 
 from cloudllm import context
@@ -261,7 +262,7 @@ class LLMSession:
             messages=(),
             max_output_tokens=self.max_output_tokens,
             temperature=self.temperature,
-            params=self.params,
+            params=MappingProxyType({**self.params}),  # hooks see it, and it is not theirs
         )
         for last in (False, True):
             try:

@@ -70,6 +70,16 @@ async def test_each_plugin_sees_the_request_as_the_one_before_it_left_it(write: 
     assert texts(session.history) == ["Hi", "Hello there"]
 
 
+async def test_G3_a_plugin_cannot_change_the_parameters_of_the_session_itself(
+    write: Write,
+) -> None:
+    write("sly", request_hook("request.params['stop'] = 'x'"))
+    session = LLMSession(ACME, params={"top_p": 1}, gateway=Script(), hooks=hooks())
+    with pytest.raises(PluginError, match=r"plugin sly .*cloudllm_request failed: TypeError"):
+        await session.send_message(Role.USER, "Hi")
+    assert (session.params, session.history) == ({"top_p": 1}, ())
+
+
 async def test_a_plugin_may_add_messages_and_change_parameters(write: Write) -> None:
     write(
         "adds",

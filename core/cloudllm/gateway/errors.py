@@ -8,8 +8,8 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import ip_address
 
+from cloudllm.addresses import is_loopback_host
 from cloudllm.errors import (
     AuthenticationError,
     CloudLLMError,
@@ -211,7 +211,7 @@ class Translator:
         return None
 
     def _start_it(self) -> str:
-        if not _is_loopback(self.host.rpartition(":")[0]):
+        if not is_loopback_host(self.host.rpartition(":")[0]):
             return "Check the network and api_base"
         hint = self.client.start_hint
         return f"Start it: {hint}" if hint else "Is the server running there?"
@@ -298,10 +298,3 @@ def _code(exc: BaseException) -> str:
 def _is_context(exc: BaseException, text: str) -> bool:
     named = "ContextWindowExceededError" in _names(exc)
     return named or bool(_CONTEXT.search(text) or _CONTEXT.search(_code(exc)))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

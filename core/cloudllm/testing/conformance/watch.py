@@ -17,9 +17,10 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from types import FrameType
 from typing import Any, Self, SupportsIndex, TextIO
+
+from cloudllm.addresses import is_loopback_host
 
 _LONGEST_NAP = 0.02  # seconds that a `time.sleep` on the loop is allowed to take while we watch
 _PROCESSES = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec"}
@@ -83,12 +84,7 @@ class Watch:
 
 def is_local(host: str) -> bool:
     """Whether that name or address is this machine's loopback interface."""
-    if host in ("", "localhost"):
-        return True
-    try:
-        return ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
+    return not host or is_loopback_host(host)
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:
