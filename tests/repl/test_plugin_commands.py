@@ -387,3 +387,15 @@ async def test_G8_a_completion_that_fails_is_dropped_and_said_once(
     assert line.startswith("plugin trial (cloudllm-trial 1.2): ")
     assert words in line
     assert await bench.run("/try") == ["x", "x"]
+
+
+def test_G8_what_a_plugin_says_after_the_chat_has_ended_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    bench = Bench(tmp_path / "site")
+    bench.command("return 'x'")
+    asyncio.run(bench.run("/try"))
+    plugins = bench.chat.registry.plugins
+    plugins.notify(next(each for each in plugins.installed if each.name == "trial"), "too late")
+    assert bench.screen.notices == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -104,9 +104,14 @@ class Chat:
         gc.enable()
         for notice in self.settings.notices:
             self.screen.notice(notice)
-        loop, plugins = asyncio.get_running_loop(), self.registry.plugins
-        plugins.listen(lambda line: loop.call_soon_threadsafe(self.screen.notice, line))
+        plugins = self.registry.plugins
+        plugins.listen(partial(self._hear, asyncio.get_running_loop()))
         await in_thread(plugins.announce_new)
+
+    def _hear(self, loop: asyncio.AbstractEventLoop, line: str) -> None:
+        """Show a notice of the plugins, told from any thread."""
+        with suppress(RuntimeError):  # the loop has closed; the plugin's story has the line
+            loop.call_soon_threadsafe(self.screen.notice, line)
 
     async def close(self, *, patience: float = 0.0) -> None:
         """Show what is still to be said of plugins, and keep their stories.
