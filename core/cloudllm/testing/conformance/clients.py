@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -25,6 +26,8 @@ from cloudllm.testing.script import Reply
 
 _ODD_MODEL = "Kit-Vendor/Odd.Model_1:free"
 _LOOKING_UP = {"os", "_collections_abc", "collections.abc"}  # the modules through which one asks
+_GATEWAY = "/kit-gateway"
+_DOUBLED = re.compile(r"/(v\d\w*)/\1/")
 _OTHER_KEY = "sk-kit-another-key"
 
 
@@ -51,6 +54,14 @@ async def made(bench: Bench) -> None:
         raise Failed("the client has neither a route for litellm nor a backend")
     if client.backend is not None and not callable(getattr(client.backend, "stream", None)):
         raise Failed("the backend has no method stream()")
+    _look_at_info(client)
+    with suppress(CloudLLMError):  # it knows its models, and this is none
+        _look_at_info(await bench.client(_ODD_MODEL))
+
+
+def _look_at_info(client: Client) -> None:
+    if client.info is not None and client.info.name != client.model:
+        raise Failed(f"Client.info of {client.model} is what is known of {client.info.name}")
 
 
 @check("client-offline", "client() opens no connection")
@@ -155,6 +166,8 @@ async def api_base(bench: Bench) -> None:
     bench.unless_failed("stream-events", "does-not-block")
     outcome = await bench.first()
     if outcome.requests:
+        if bench.api_base is not None and not bench.failed("client-repeatable"):
+            await _below_its_path(bench, bench.api_base, outcome.requests[-1].path)
         return
     if client.own_credentials:
         raise NotApplicable("it looks for credentials of its own, and finds none here")
@@ -163,6 +176,19 @@ async def api_base(bench: Bench) -> None:
     if outcome.reply is None and len(bench.watch.beyond) > beyond:
         raise Failed(f"it asked {bench.watch.beyond[-1]} instead of {bench.api_base}")
     raise NotApplicable("it asks no server")
+
+
+async def _below_its_path(bench: Bench, base: str, path: str) -> None:
+    """Gateways stand at other paths than the service, and /v1 is in the address already."""
+    if _DOUBLED.search(path):
+        raise Failed(f"with api_base {base} it asked {path}; the address holds the version already")
+    if not path.startswith(given := urlsplit(base).path.rstrip("/")):
+        return
+    moved = f"{bench.server.origin}{_GATEWAY}{given}"
+    outcome = await bench.turn(Reply(), client=await bench.client(api_base=moved))
+    came = outcome.requests[-1].path if outcome.requests else outcome.story
+    if not came.startswith(_GATEWAY + given):
+        raise Failed(f"with api_base {moved} it asked {came}; keep the path of the address")
 
 
 @check("honours-key", "requests carry the key of the settings, and no other")
@@ -177,6 +203,13 @@ async def key(bench: Bench) -> None:
         if sent and sent.startswith(CANARY):
             came = f"the value of {sent[len(CANARY) :].upper()} instead of the key it was given"
         raise Failed(f"the request carried {came}")
+    if bench.failed("client-repeatable"):
+        return
+    other = await bench.client(key=_OTHER_KEY)
+    for which, expected in ((other, _OTHER_KEY), (client, bench.key)):
+        outcome = await bench.turn(Reply(), client=which)
+        if outcome.requests and outcome.requests[-1].key != expected:
+            raise Failed("of two clients with a key each, one sent the key of the other")
 
 
 @check("honours-model", "the model is asked for by the name the user gave")
@@ -198,6 +231,12 @@ async def model(bench: Bench) -> None:
         sent = asked(await bench.turn(Reply(), client=odd)).model
         if sent != _ODD_MODEL:
             raise Failed(f"the request asked for {sent!r} instead of {_ODD_MODEL!r}")
+        sent = asked(await bench.turn(Reply(), client=client)).model
+        if sent != client.model:
+            raise Failed(
+                f"once a client for {_ODD_MODEL} was made, that for {client.model} asked"
+                f" for {sent!r}; a client keeps its model"
+            )
 
 
 @check(
