@@ -16,7 +16,7 @@ _SYSTEM = "Be brief.\n\n  Never say “no”."
 _HISTORY = (
     (Role.USER, "First question: 1 < 2 & {3}?\n"),
     (Role.ASSISTANT, "First answer,\n\twith a tab."),
-    (Role.USER, "Second question ¿日本?"),
+    (Role.USER, "Second question ¿日本?\r\n e\u0301 &amp; \ufb01"),
     (Role.ASSISTANT, "Second answer 👩\u200d👧"),
 )
 _LAST = "\n Third question \\end\n\n```\ncode\n```"
@@ -32,6 +32,7 @@ _UNASKED = {"stop", "stop_sequences", "n", "top_p", "top_k", "seed", "logit_bias
 _LONG_ANSWER = "Please tell me a story of at least forty words, about a cat, a dog and a bird."
 _SOME_WORDS = 8
 _TEMPERATURE, _LONGEST = 0.25, 321
+_TEXT = ("streaming", "streaming-order", "no-text-lost", "no-text-invented")
 _HALF = ("half ", "of ", "this ", "never ", "comes")
 
 
@@ -100,15 +101,16 @@ async def _cut_short(bench: Bench, client: Client) -> None:
 
 async def _pass_on(bench: Bench, model: str) -> None:
     """Try it with one model; not every one takes a temperature."""
+    client = await bench.client(model)  # one, which must not keep them
     for temperature in (_TEMPERATURE, 0.0):
-        sent = asked(await _with_parameters(bench, model, temperature))
+        sent = asked(await _with_parameters(bench, client, temperature))
         if sent.temperature != temperature:
             raise Failed(f"the temperature {temperature} was set, {sent.temperature} was sent")
         if sent.max_output_tokens != _LONGEST:
             raise Failed(
                 f"an answer of {_LONGEST} tokens was asked for, {sent.max_output_tokens} was sent"
             )
-    outcome = await bench.turn(Reply(), client=await bench.client(model))
+    outcome = await bench.turn(Reply(), client=client)
     plain = asked(outcome)
     if plain.temperature is not None and "temperature" not in bench.provider.params:
         raise Failed(f"nobody set a temperature, {plain.temperature} was sent")
@@ -120,12 +122,12 @@ async def _pass_on(bench: Bench, model: str) -> None:
         raise Failed(f"nobody asked for {name}, {outcome.requests[-1].body[name]!r} was sent")
 
 
-async def _with_parameters(bench: Bench, model: str, temperature: float) -> Outcome:
+async def _with_parameters(bench: Bench, client: Client, temperature: float) -> Outcome:
     def prepare(session: LLMSession) -> None:
         session.temperature = temperature
         session.max_output_tokens = _LONGEST
 
-    return await bench.turn(Reply(), client=await bench.client(model), prepare=prepare)
+    return await bench.turn(Reply(), client=client, prepare=prepare)
 
 
 @check("reasoning", "reasoning comes apart from the text, and all of it")
@@ -147,7 +149,7 @@ async def reasoning(bench: Bench) -> None:
 @check("usage", "tokens are what the service reported, and unknown where it reported nothing")
 async def usage(bench: Bench) -> None:
     """Costs are reckoned from them; a zero is a number."""
-    await bench.answers()
+    client = await bench.answers()
     bench.unless_failed("ends-once")
     if not (await bench.first()).requests:
         _plausible(await bench.first())
@@ -157,7 +159,8 @@ async def usage(bench: Bench) -> None:
         Usage(input_tokens=40, output_tokens=29, cached_tokens=11, reasoning_tokens=5),
     )
     for reported in reports:
-        came = _usage(await bench.turn(Reply(usage=reported)))
+        question = f"Say {reported.input_tokens} words."
+        came = _usage(await bench.turn(Reply(usage=reported), text=question, client=client))
         if came is None or came.estimated:
             raise Failed(f"the service reported {_counts(reported)}, and no usage came")
         if (came.input_tokens, came.output_tokens) != (
@@ -171,7 +174,7 @@ async def usage(bench: Bench) -> None:
                 raise Failed(f"{field} is {number!r}; tokens are whole numbers")
             if number not in (None, getattr(reported, field)):
                 raise Failed(f"{field} {getattr(reported, field)} reported, came {number}")
-    came = _usage(await bench.turn(Reply(usage=None)))
+    came = _usage(await bench.turn(Reply(usage=None), client=client))
     if came is not None and not came.estimated:
         raise Failed(f"the service reported no usage, and {_counts(came)} came; leave it None")
 
@@ -245,6 +248,9 @@ async def cut(bench: Bench) -> None:
         outcome = await bench.turn(script)
         lenient = how == "reset" or bench.failed("streaming")
         _must_be_partial(outcome, f"the stream was cut ({how})", lenient=lenient)
+        came, sent = outcome.text, "".join(_HALF[:3])
+        if how == "end" and came != sent and not any(map(bench.failed, _TEXT)):
+            raise Failed(f"{sent!r} came before the stream was cut, {came!r} was passed on")
 
 
 @check("empty-reply", "an empty answer is an empty reply, and nothing at all is an error")
