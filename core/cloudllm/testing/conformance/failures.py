@@ -43,6 +43,11 @@ def _error(
     return lambda _: Reply.error(status, message, code=code)
 
 
+def _page(status: int) -> Callable[[Bench], Reply]:
+    body = f"<html><h1>{status} Service Unavailable</h1></html>"
+    return lambda _: Reply(status=status, body=body, content_type="text/html")
+
+
 def _garbage(bench: Bench) -> Reply:
     content_type = bench.wire.content_type if bench.wire else "text/event-stream"
     return Reply(body="data: {broken\n\n", content_type=content_type)
@@ -66,7 +71,7 @@ _CASES = (
         RateLimited,
     ),
     _Case("error-500", "a fault of its own (500)", _error(500), ServerError),
-    _Case("error-503", "that it is overloaded (503)", _error(503), ServerError),
+    _Case("error-503", "that it is overloaded (503, a proxy's page)", _page(503), ServerError),
     _Case("error-html", "a web page with status 200", lambda _: Reply.html(), InvalidResponse),
     _Case("error-garbage", "something that is no answer", _garbage, InvalidResponse),
 )
