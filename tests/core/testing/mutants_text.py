@@ -84,7 +84,7 @@ class Swaps(Rewrites):
         return [self.held] if self.held else []
 
 
-@backend("no-text-lost")
+@backend("no-text-lost", "streaming")  # it holds one back to know the last
 class LosesTheLast(HttpBackend):
     async def answer(
         self, session: aiohttp.ClientSession, request: Request
