@@ -20,7 +20,7 @@ from cloudllm.session import LLMSession
 from cloudllm.testing.conformance.bench import QUESTION, Bench, until
 from cloudllm.testing.conformance.engine import check
 from cloudllm.testing.conformance.model import Failed
-from cloudllm.testing.conformance.outcome import Outcome
+from cloudllm.testing.conformance.outcome import Outcome, words
 from cloudllm.testing.script import Received, Reply
 from cloudllm.testing.wires import wire_of
 
@@ -30,6 +30,8 @@ _BUDGET = 8.0  # seconds that all of them may take where nothing waits
 _LONGEST = 40.0  # seconds after which one of them has hung
 _MARK = re.compile(r"mark-(\d+)-")
 _TOKENS = 1000
+_TOO_LONG = "This model's maximum context length is 4096 tokens."
+_STOPPED = 6  # calls that are stopped, and as many that fail
 _PILOTS = 3
 _CALLS = 24  # of which the last two thirds must leave nothing behind
 _FEWEST = 9  # if each of them takes its time
@@ -45,6 +47,12 @@ async def retry_none(bench: Bench) -> None:
         "answered 429": Reply.error(429, headers={"retry-after": "0"}),
         "broke off": Reply(cut_after=2, cut="close"),
         "closed the connection": Reply(cut_after=-1, cut="close"),
+        "answered 401": Reply.error(401),
+        "answered 404": Reply.error(404),
+        "answered 503": Reply.error(503),
+        "said that it was too long": Reply.error(400, _TOO_LONG, code="context_length_exceeded"),
+        "stopped at the longest answer": Reply(finish_reason="length"),
+        "answered nothing": Reply(text=[]),
     }
     for what, reply in replies.items():
         count = len((await bench.turn(reply)).requests)
@@ -68,6 +76,8 @@ async def repeat(bench: Bench) -> None:
     ]
     if wired and one.requests and two.requests and one.requests[-1].body != two.requests[-1].body:
         raise Failed("two equal calls sent different requests; something is kept between them")
+    if wired and one.requests and not two.requests:
+        raise Failed("the second of two equal calls asked nobody; a reply is kept and said again")
     if _result(one) != _result(two):
         raise Failed(f"two equal calls gave {one.story}, then {two.story}")
 
@@ -183,7 +193,8 @@ async def event_loops(bench: Bench) -> None:
 async def no_leaks(bench: Bench) -> None:
     """A chat may go on for days."""
     client = await bench.answers()
-    if (await bench.first()).requests:
+    wired = bool((await bench.first()).requests)
+    if wired:
         bench.unless_failed("cancel")
     tasks: set[object] = set(asyncio.all_tasks())
     kept: list[weakref.ref[_Text]] = []
@@ -200,16 +211,43 @@ async def no_leaks(bench: Bench) -> None:
     left = [task for task in asyncio.all_tasks() if task not in tasks]
     if left:
         raise Failed(f"after {calls} calls this is still running: {_named(left)}")
-    threads, files = _counts()
-    if threads > early[0] + 1:
-        raise Failed(f"{threads - early[0]} threads more after {calls} calls than before")
-    if files > early[1] + 2:
-        raise Failed(f"{files - early[1]} files or connections are left open")
+    _no_more_than(early, calls)
     if bench.failed("repeat"):
         return
     alive = sum(ref() is not None for ref in kept)
     if alive > 2:  # noqa: PLR2004 - the newest may be held by a frame
         raise Failed(f"the backend still holds {alive} of {calls} conversations")
+    if wired:
+        await _leave_nothing_when_stopped(bench, client)
+
+
+def _no_more_than(early: tuple[int, int], calls: int) -> None:
+    threads, files = _counts()
+    if threads > early[0] + 1:
+        raise Failed(f"{threads - early[0]} threads more after {calls} calls than before")
+    if files > early[1] + 2:
+        raise Failed(f"{files - early[1]} files or connections are left open")
+
+
+async def _leave_nothing_when_stopped(bench: Bench, client: Client) -> None:
+    """Nor do calls that fail, or are stopped in the middle."""
+    threads, files = _counts()
+    for _ in range(_STOPPED):
+        bench.forget()
+        bench.server.default = Reply(text=words(6), stall_after=3)
+        await bench.hears(client)
+        await bench.turn(Reply.error(500), client=client)
+
+    def settled() -> bool:
+        now = _counts()
+        return now[0] <= threads + 2 and now[1] <= files + 3
+
+    if not await until(settled, 2.0):
+        more = _counts()
+        raise Failed(
+            f"after {_STOPPED} calls that were stopped and {_STOPPED} that failed there are"
+            f" {more[0] - threads} threads and {more[1] - files} files or connections more"
+        )
 
 
 def _named(tasks: Sequence[asyncio.Task[Any]]) -> str:
