@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import secrets
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
-from cloudllm.testing.conformance.bench import Bench
+from cloudllm.testing.conformance.bench import QUESTION, Bench
 from cloudllm.testing.conformance.engine import check
 from cloudllm.testing.conformance.given import CANARY
 from cloudllm.testing.conformance.model import Failed, NotApplicable
 from cloudllm.testing.conformance.outcome import Outcome
+from cloudllm.testing.conformance.watch import logged
 from cloudllm.testing.script import Received, Reply
+
+_LONGEST_FILE = 32_000_000  # bytes, of which the last are looked at
 
 
 @check("redirects-refused", "a redirect to another host is an error, and is not followed")
@@ -90,10 +97,21 @@ async def key_hidden(bench: Bench) -> None:
         for place, text in _texts(outcome):
             if bench.key in text:
                 raise Failed(f"the service repeated the key, and {place} shows it")
-        if any(bench.key in f"{request.path}?{request.query}" for request in outcome.requests):
-            raise Failed("the key stands in the address, which is logged on the way; use a header")
+        _no_key_beside_the_headers(bench.key, outcome)
     if bench.key in bench.output.text:
         raise Failed("it printed the key")
+    with logged(bench.packages) as texts:
+        await bench.turn(Reply(), client=await bench.client())
+    if bench.key in "\n".join(texts):
+        raise Failed("it logged the key; whoever turns on debugging sends that to others")
+
+
+def _no_key_beside_the_headers(key: str, outcome: Outcome) -> None:
+    for request in outcome.requests:
+        if key in f"{request.path}?{request.query}":
+            raise Failed("the key stands in the address, which is logged on the way; use a header")
+        if key in str(request.body):
+            raise Failed("the key stands in the body, which services keep; use a header")
 
 
 def _texts(outcome: Outcome) -> Iterator[tuple[str, str]]:
@@ -102,6 +120,28 @@ def _texts(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "the traceback of the error", "".join(traceback.format_exception(error))
     if outcome.reply is not None:
         yield "the error of the reply", str(outcome.reply.error)
+
+
+@check("no-traces", "neither the key nor the conversation is left in a file")
+async def no_traces(bench: Bench) -> None:
+    """Where conversations are kept is for the person to say. Looks at all files it wrote to."""
+    client = await bench.answers()
+    mark = f"mark-{secrets.token_hex(8)}"
+    await bench.turn(Reply(), client=client, text=f"{QUESTION} {mark}")
+    for path in sorted(bench.watch.written):
+        text = await asyncio.to_thread(_read, Path(path))
+        for what, sought in (("the key", bench.key), ("what was said", mark)):
+            if sought.encode() in text:
+                raise Failed(f"it wrote {what} to {Path(path).name}")
+
+
+def _read(path: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _LONGEST_FILE))
+                return file.read()
+    return b""
 
 
 @check("no-surprise-network", "it connects to the hosts it declares and to nothing else")
@@ -121,5 +161,5 @@ async def no_output(bench: Bench) -> None:
         raise Failed(f"it printed {len(bench.output.text):,} characters: {shown:.80}")
 
 
-CHECKS = (redirects, key_only, key_hidden)
+CHECKS = (redirects, key_only, key_hidden, no_traces)
 LAST = (no_surprise, no_output)

@@ -39,6 +39,7 @@ class Watch:
     strange    what it reached on this machine, at addresses that are not allowed
     processes  what it started
     naps       where it called `time.sleep` in a thread that runs an event loop
+    written    files that were opened for writing
     """
 
     allowed: set[tuple[str, int]] = field(default_factory=set)
@@ -46,6 +47,7 @@ class Watch:
     strange: list[str] = field(default_factory=list)
     processes: list[str] = field(default_factory=list)
     naps: list[str] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
@@ -69,6 +71,11 @@ class Watch:
             raise ConnectionRefusedError(f"{host}: the kit opens no connection to other machines")
         if port and (host, port) not in self.allowed:
             self.strange.append(f"{host}:{port}")
+
+    def opened(self, path: object, _: object = None, flags: int = os.O_RDWR) -> None:
+        """Somebody opens a file, or a database."""
+        if isinstance(path, str) and flags & (os.O_WRONLY | os.O_RDWR):
+            self.written.add(os.path.abspath(path))  # noqa: PTH100 - it must not raise
 
     def _sleeper(self, sleep: _Sleep) -> _Sleep:
         def nap(seconds: float | SupportsIndex) -> None:
@@ -103,6 +110,8 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
         address = arguments[1]
         if isinstance(address, tuple):
             watch.connected(str(address[0]), int(address[1]))
+    elif event in {"open", "sqlite3.connect"}:
+        watch.opened(*arguments)
     elif event in _PROCESSES:
         watch.processes.append(" ".join(str(arguments[0]).split())[:80])
 
@@ -120,6 +129,35 @@ def inside(frame: FrameType | None, packages: Collection[str]) -> FrameType | No
 def place(frame: FrameType) -> str:
     """File and line of a frame."""
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"  # noqa: PTH119 - a name
+
+
+@contextlib.contextmanager
+def logged(packages: Collection[str]) -> Iterator[list[str]]:
+    """What code of these packages logs meanwhile, also where nobody listens at that level."""
+    kind: Any = logging.Logger
+    enabled, handle = kind.isEnabledFor, kind.handle
+    texts: list[str] = []
+
+    def theirs() -> bool:
+        frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - as logging does it
+        while frame is not None and frame.f_globals.get("__name__") == "logging":
+            frame = frame.f_back
+        return frame is not None and inside(frame, packages) is frame
+
+    def always(self: logging.Logger, level: int) -> bool:
+        return enabled(self, level) or theirs()
+
+    def noted(self: logging.Logger, record: logging.LogRecord) -> None:
+        if theirs():
+            texts.append(record.getMessage())
+        if enabled(self, record.levelno):
+            handle(self, record)
+
+    kind.isEnabledFor, kind.handle = always, noted
+    try:
+        yield texts
+    finally:
+        kind.isEnabledFor, kind.handle = enabled, handle
 
 
 class Output:
