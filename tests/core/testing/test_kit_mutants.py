@@ -10,11 +10,12 @@ from tests.core.testing import (
     mutants_calls,
     mutants_declared,
     mutants_inside,
+    mutants_kept,
     mutants_text,
 )
 from tests.core.testing.mutants import MUTANTS
 
-_MODULES = (mutants_calls, mutants_declared, mutants_inside, mutants_text)
+_MODULES = (mutants_calls, mutants_declared, mutants_inside, mutants_kept, mutants_text)
 """Importing them fills the list."""
 
 _COSTLY = {"sessions-at-once", "deadlines", "does-not-block", "no-leaks"}
