@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import suppress
 
 from cloudllm import __version__, early
 
@@ -24,6 +23,8 @@ def main() -> None:
         sys.stdout.flush()
     except (AttributeError, OSError, ValueError):  # it is closed, full, or there never was one
         code = code or 1
+    from contextlib import suppress  # noqa: PLC0415 - after the first paint
+
     with suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
     os._exit(code)
@@ -49,9 +50,9 @@ def _guarded(arguments: list[str]) -> int:
 
 def _run(arguments: list[str], terminal: early.EarlyTerminal | None) -> int:
     gc.disable()  # collections during the imports cost a fifth of the start
-    if terminal is not None:
-        terminal.paint()
     try:
+        if terminal is not None:
+            terminal.paint()
         if not arguments:
             from cloudllm.cli.chat import chat  # noqa: PLC0415 - after the first paint
             from cloudllm.cli.compose import Options  # noqa: PLC0415 - after the first paint
@@ -60,8 +61,10 @@ def _run(arguments: list[str], terminal: early.EarlyTerminal | None) -> int:
         from cloudllm.cli.root import run  # noqa: PLC0415 - after the first paint
 
         return run(arguments, terminal)
-    except Exception as error:  # noqa: BLE001 - a person gets one line, whatever went wrong
-        from cloudllm.repl.wording import one_line  # noqa: PLC0415 - only for an error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a person gets one line, whatever went wrong
+        from cloudllm.repl.lines import one_line  # noqa: PLC0415 - only for an error
 
         if terminal is not None:
             terminal.unpaint()
@@ -86,6 +89,8 @@ def _fail(message: str, code: int) -> int:
 
 def _show(text: str, code: int) -> int:
     """Write to standard error, past what a plugin that is still at work prints into; gives `code`."""
+    from contextlib import suppress  # noqa: PLC0415 - only for an error
+
     from cloudllm import streams  # noqa: PLC0415 - only for an error
     from cloudllm.repl.render.sanitize import clean  # noqa: PLC0415 - only for an error
 

@@ -48,6 +48,26 @@ def holds_password(url: str) -> bool:
     return "@" in urlsplit(url).netloc
 
 
+def is_unencrypted(url: str) -> bool:
+    """Whether others may read what is sent there: plain http to another machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a broken IPv6 address
+        return False
+    return parts.scheme == "http" and bool(parts.hostname) and not is_loopback(url)
+
+
+def check_encrypted(provider: str, label: str, url: str) -> None:
+    """Raise `ConfigurationError` if a key sent there could be read by others."""
+    if is_unencrypted(url):
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        raise ConfigurationError(
+            f"the key of {label} would be sent unencrypted to {host}; nothing was sent",
+            advice="Use https in api_base, or, if you trust the network all the way, set "
+            f"allow_plain_http = true in [providers.{provider}]",
+        )
+
+
 def is_loopback(url: str) -> bool:
     """Whether the URL names this machine."""
     try:

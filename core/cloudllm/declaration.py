@@ -45,14 +45,14 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], tuple[str, ...]]] = {
         _is_text_or_none,
         (
             "litellm_route", "api_base", "key_url", "default_model", "metadata", "model_list",
-            "start_hint",
+            "start_hint", "invitation",
         ),
     ),
-    "a tuple of texts": (_are_texts, ("key_env", "base_env", "hosts")),
+    "a tuple of texts": (_are_texts, ("key_env", "key_prefix", "base_env", "hosts")),
     "a tuple": (_is_list, ("models", "known_gaps")),
     "True or False": (
         lambda value: isinstance(value, bool),
-        ("key_optional", "own_credentials", "offline"),
+        ("key_optional", "own_credentials", "offline", "free"),
     ),
     "a table of texts": (
         lambda value: _maps(value, _is_text),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-from types import FrameType
-from typing import Any
+
+TYPE_CHECKING = False  # `typing`, like `contextlib`, would take longer than the first paint
+if TYPE_CHECKING:
+    import signal
+    from types import FrameType
+    from typing import Any
+else:
+    import _signal as signal  # what `signal` is made of; its enums take longer than the paint
 
 PROMPT = "> "
 _ERASE_LINE = "\r\x1b[K"
+
+_RESET = "\x1b[?2026l\x1b[?2004l\x1b[?25h\x1b[0m"
+"""Frames, bracketed paste, the cursor and the colours as they were, whatever was cut short."""
 
 
 class EarlyTerminal:
@@ -18,11 +25,12 @@ class EarlyTerminal:
 
     ECHO and ICANON are off so that keys wait unseen for the prompt; ICRNL and IXON are off, or a
     typed-ahead Enter would arrive as Ctrl-J and Ctrl-S would freeze the screen. ISIG stays, so
-    Ctrl-C ends the program while it starts.
+    Ctrl-C ends the program while it starts, and Ctrl-Z stops it; NOFLSH keeps what was typed before.
     """
 
     def __init__(self) -> None:
         self._fd = sys.stdin.fileno()
+        self._out = -1
         self.original: list[Any] | None = None
         self.typed = b""
 
@@ -37,40 +45,106 @@ class EarlyTerminal:
         """Show the prompt and quieten the terminal."""
         import termios  # noqa: PLC0415 - there is none on Windows
 
-        self.original = termios.tcgetattr(self._fd)
+        self._out = os.dup(sys.stdout.fileno())  # that one may lead elsewhere later
+        original = termios.tcgetattr(self._fd)
+        self._watch()
+        self.original = original
+        self._quieten()
+        self.typed = self._waiting().replace(b"\n", b"\r")  # the terminal made each Enter a newline
+        self._write(PROMPT)
+
+    def _watch(self) -> None:
+        """Have each signal find the terminal as it was; one that is ignored stays so."""
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._leave)
+        if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTSTP, self._stop)
+            signal.signal(signal.SIGCONT, self._go_on)
+
+    def _quieten(self) -> None:
+        import termios  # noqa: PLC0415 - there is none on Windows
+
         quiet = termios.tcgetattr(self._fd)
         quiet[0] &= ~(termios.ICRNL | termios.IXON)
         quiet[3] &= ~(termios.ECHO | termios.ICANON)
+        quiet[3] |= termios.NOFLSH
         quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 1, 0
         termios.tcsetattr(self._fd, termios.TCSANOW, quiet)
-        self.typed = self._typed_before()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _leave)
-        _write(PROMPT)
 
-    def _typed_before(self) -> bytes:
-        """What was typed before this program ran; the terminal has made each Enter a newline."""
+    def _waiting(self) -> bytes:
+        """The keys that wait to be read."""
         import fcntl  # noqa: PLC0415 - there is none on Windows
         import termios  # noqa: PLC0415 - there is none on Windows
 
-        waiting = int.from_bytes(fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)), sys.byteorder)
-        return os.read(self._fd, waiting).replace(b"\n", b"\r") if waiting else b""
+        try:
+            answer = fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4))
+            waiting = int.from_bytes(answer, sys.byteorder)
+            return os.read(self._fd, waiting) if waiting else b""
+        except OSError:  # the terminal is gone
+            return b""
 
     def unpaint(self) -> None:
         """Take the painted prompt back, for a message or another program to come."""
         if self.original is not None:
-            _write(_ERASE_LINE)
+            self._write(_ERASE_LINE)
         self.restore()
 
     def restore(self) -> None:
         """Give the terminal its modes back; harmless when called twice."""
-        if self.original is None:
-            return
+        original, self.original = self.original, None
+        if original is not None and self._is_ours():
+            self._write(_RESET)
+            self._set_modes(original)
+
+    def _set_modes(self, modes: list[Any]) -> None:
         import termios  # noqa: PLC0415 - there is none on Windows
 
-        with contextlib.suppress(termios.error):  # the terminal may be gone
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self.original)
-        self.original = None
+        try:
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, modes)
+        except termios.error:
+            return  # the terminal is gone
+
+    def _is_ours(self) -> bool:
+        """Are we in the foreground? From behind, a change would stop us, or upset the shell."""
+        try:
+            return os.tcgetpgrp(self._fd) == os.getpgrp()
+        except OSError:  # it is gone, or not the one that controls us: then nobody minds
+            return True
+
+    def _leave(self, number: int, _frame: FrameType | None) -> None:
+        """End at once: whatever is being imported might swallow an exception."""
+        if self.original is not None and self._is_ours():
+            self._waiting()  # a shell must not take it for a command
+        self.unpaint()
+        os._exit(128 + number)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        """Ctrl-Z: give the terminal back and stop, as the signal would have done."""
+        if self.original is not None and self._is_ours():
+            self.typed += self._waiting()
+            self._write(_ERASE_LINE)
+            self._set_modes(self.original)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        signal.signal(number, self._stop)
+
+    def _go_on(self, _number: int, _frame: FrameType | None) -> None:
+        """`fg`: take the terminal again. After `bg` this stops us once more, as it should."""
+        import termios  # noqa: PLC0415 - there is none on Windows
+
+        if self.original is not None:
+            try:
+                self._quieten()
+            except termios.error:
+                return  # it is gone, or this was continued once more meanwhile
+            self._write(_ERASE_LINE + PROMPT)
+
+    def _write(self, text: str) -> None:
+        try:
+            os.write(self._out, text.encode("ascii"))
+        except OSError:
+            return  # the terminal is gone
 
 
 def can_paint(environ: os._Environ[str] = os.environ) -> bool:
@@ -80,14 +154,3 @@ def can_paint(environ: os._Environ[str] = os.environ) -> bool:
         and environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
         and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     )
-
-
-def _write(text: str) -> None:
-    with contextlib.suppress(OSError):
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """Turn a signal into an exit that passes through every `finally`."""
-    raise SystemExit(128 + number)

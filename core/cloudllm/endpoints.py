@@ -14,7 +14,7 @@ def endpoint(name: str, table: Mapping[str, Any], base: Provider) -> Provider:
     """`base` under another name.
 
     With an address of its own it is another service: it inherits neither the key, nor credentials
-    that a route finds itself, nor what is known of the models, and asks for no list at an address
+    that a route finds itself, nor what is known of the models, is free only on this machine, and asks for no list at an address
     that is not its own. The variable that holds its key is also that of what extends it.
     """
     own, key = table.get("api_base"), table.get("api_key_env")
@@ -35,6 +35,7 @@ def endpoint(name: str, table: Mapping[str, Any], base: Provider) -> Provider:
         hosts=(),
         models=(),
         metadata="",
+        free=base.free and addresses.is_loopback(str(own)),
         successors={},
         model_list=None if "://" in (base.model_list or "") else base.model_list,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import threading
@@ -19,7 +18,7 @@ from cloudllm.messages import Message, Role, ToolCall
 from cloudllm.plugins import Plugin, Plugins
 from cloudllm.provider import Request
 from cloudllm.threads import in_thread
-from cloudllm.words import one_line
+from cloudllm.words import kind_of, one_line
 
 REQUEST = "cloudllm_request"
 
@@ -150,13 +149,6 @@ def named(plugin: Plugin, error: CloudLLMError) -> CloudLLMError:
     return made
 
 
-def kind_of(value: object) -> str:
-    """What a plugin gave where something else was expected; a coroutine is closed, unawaited."""
-    if inspect.iscoroutine(value):
-        value.close()
-    return "None" if value is None else type(value).__name__
-
-
 def _answer(plugin: Plugin, hook: Hook, request: Request, turn: TurnInfo) -> Request:
     """What a plugin makes of a request, if that can be sent at all; called inside its guard."""
     answer = hook(request=request, turn=turn)
@@ -178,12 +170,14 @@ def _what_is_wrong(answer: object, before: Request) -> str:
     messages = answer.messages
     if not isinstance(messages, tuple) or not messages:
         return "gave a request whose messages are no tuple of at least one Message"
-    for number, message in enumerate(messages, 1):
+    known = set(map(id, before.messages))
+    new = [(number, each) for number, each in enumerate(messages, 1) if id(each) not in known]
+    for number, message in new:
         if not _is_sound(message):
             return f"gave a request whose message {number} is not sound"
-    if messages[-1].role not in (Role.USER, Role.TOOL):
+    if messages[-1].role not in (Role.USER, Role.TOOL, before.messages[-1].role):
         return f"gave a request that ends with a message of the {messages[-1].role}, not the user's"
-    if not all(map(_is_text, (each for each in messages if each not in before.messages))):
+    if not all(_is_text(message) for _, message in new):
         return "gave a request with half a character (a lone surrogate) in a message"
     wrong = _wrong_parameter(answer, before)
     return f"gave a request whose {wrong}" if wrong else ""

@@ -10,6 +10,7 @@ from cloudllm.command import Command
 from cloudllm.events import Event, TurnInfo
 from cloudllm.messages import Message
 from cloudllm.provider import Provider, Request
+from cloudllm.strategy import ContextStrategy
 
 PROJECT = "cloudllm"
 API_VERSION = 1
@@ -44,9 +45,49 @@ def cloudllm_commands() -> Sequence[Command]:  # type: ignore[empty-body]
 
     Result: each command is listed by `/help` and completed like the chat's own.
 
-    Who wins: the chat's own commands. A name that two plugins offer is left out for both, and said.
+    Who wins: the chat's own commands, by name or alias. A name that two plugins offer is left out
+    for both, and said.
 
     An exception costs the plugin its commands, is shown as one line, and harms nothing else.
+    """
+
+
+@hookspec
+def cloudllm_toolbar() -> Sequence[str]:  # type: ignore[empty-body]
+    """Return short texts for the row under the editor.
+
+    When: in the chat only, off the event loop: after the plugins are loaded, and after each turn or
+    command, when this plugin's `cloudllm_event` and `cloudllm_reply` have dealt with it. Never at a
+    key.
+
+    Result: up to three texts of up to thirty characters; what is longer is cut, what is blank left
+    out. They stay until the hook is called again, and go where the terminal is too narrow.
+
+    Who wins: nobody; every plugin is called, by name.
+
+    An exception costs the plugin its texts and is shown as one line; after three the hook is off for
+    the rest of the session, and at once when it hangs past `plugins.deadline`.
+    """
+
+
+@hookspec
+def cloudllm_context_strategies() -> Sequence[ContextStrategy]:  # type: ignore[empty-body]
+    """Return ways to choose what goes out when a conversation outgrows the model.
+
+    When: once, after the plugin is loaded, when a strategy that is not built in is wanted for the
+    first time. The strategy named by `context.strategy` is called, off the event loop, before each
+    request that does not fit as it is; also to show the plan, when nothing is sent or asked.
+
+    Result: strategies. What one chooses is checked before anything is sent: it chooses whole turns,
+    pinned ones and the newest message go out whatever it says, and a choice that does not fit is
+    refused in the plugin's name.
+
+    Who wins: `drop-oldest`, `none` and what ships with cloudllm. A name that two plugins offer is
+    left out for both, and said.
+
+    An exception in the hook costs the plugin its strategies, is shown as one line, and harms nothing
+    else. One in a strategy, or not ending within `plugins.deadline`, stops this turn before anything
+    is sent; while `ask` waits for a model, the time does not count.
     """
 
 
@@ -55,15 +96,16 @@ def cloudllm_request(request: Request, turn: TurnInfo) -> Request | None:
     """See, change or veto what is about to be sent.
 
     When: before each attempt to send a turn's request, off the event loop, after the context
-    strategy has chosen the messages.
+    strategy has chosen the messages; and before a strategy has the model sum something up.
 
     request: all that goes out, the system prompt first. It is frozen: use `dataclasses.replace`.
     turn: which turn of which session it is, and the model it goes to.
 
     Result: a request to send instead, or `None` to leave it as it is. It must hold at least one
-    message and end with the user's, or with a tool's result. If it is longer than the context limit,
-    older turns make room and the plugin is asked once more; if that is not enough, the turn is
-    refused in the plugin's name. The history keeps what the person wrote either way.
+    message and end with the user's, or with a tool's result, or as it ended before: that may be an
+    answer that the model is to go on with. If it is longer than the context limit, older turns make
+    room and the plugin is asked once more; if that is not enough, the turn is refused in the
+    plugin's name. The history keeps what the person wrote either way.
 
     Who wins: every plugin is asked, one after the other, by name; each sees the request as the one
     before it left it. `hookimpl(tryfirst=True)` and `trylast=True` move a plugin.
@@ -83,7 +125,8 @@ def cloudllm_event(event: Event, turn: TurnInfo) -> None:
     queue: a slow plugin misses events (and is named) rather than delay the reply. A turn that fails
     before anything of its reply came ends without a `TurnFinished`.
 
-    event: `RequestSent`, `TextDelta`, `ReasoningDelta`, `Trimmed`, `TurnFinished`.
+    event: `Summarizing`, `Trimmed`, `RequestSent`, `Retrying`, `FellBack`, `Stalled`, `TextDelta`,
+    `ReasoningDelta`, `ToolCallDelta`, `TurnFinished`.
     turn: which turn of which session it belongs to.
 
     Result: ignored.

@@ -51,13 +51,13 @@ def find_key(
     return None
 
 
-def given_key(text: str) -> FoundKey:
-    """The key a program passes itself.
+def given_key(text: str, origin: str = "argument") -> FoundKey:
+    """The key a program passes itself, or a person gives.
 
     Raises:
         ConfigurationError: It cannot be a key.
     """
-    return _checked(text, "argument")
+    return _checked(text, origin)
 
 
 def is_file_origin(origin: str) -> bool:

@@ -46,6 +46,14 @@ class LiveList:
     models: tuple[ModelInfo, ...]
     dropped: int
 
+    @property
+    def chats(self) -> list[str]:
+        """The models that can be talked to.
+
+        Servers of one's own list models for embeddings too, and say so in the name alone.
+        """
+        return [info.name for info in self.models if "embed" not in info.name.lower()]
+
 
 def checked(label: str, listed: object, key: SecretStr | None = None) -> LiveList:
     """What a provider gave as its list, without what cannot be a model's name, or comes twice.

@@ -12,6 +12,11 @@ def config_file(environ: Mapping[str, str] = os.environ) -> Path:
     return _folder("config", environ) / "config.toml"
 
 
+def keys_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """The file of the keys that `/setup` keeps, beside `config.toml`; it need not exist."""
+    return config_file(environ).with_name("keys.toml")
+
+
 def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """The folder for what is kept: model weights, later conversations. It need not exist."""
     return _folder("data", environ)

@@ -17,11 +17,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LongPrice:
+    """What all of a call costs, answer included, if its input is over `above` tokens.
+
+    In US dollars per million tokens, as in `ModelInfo`.
+    """
+
+    above: int
+    input_price: float | None = None
+    output_price: float | None = None
+    cached_price: float | None = None
+    stored_price: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """What is known of one model; `None` means unknown.
 
-    Limits are in tokens, prices in US dollars per million tokens. `reasoning`, `vision` and `tools`
-    are its abilities; `retires` is the day on which the provider shuts it down, past or to come.
+    Limits are in tokens, prices in US dollars per million tokens: `cached_price` of input read from
+    the provider's cache, `stored_price` of input written to it, `long_prices` of calls with much
+    input. `reasoning`, `vision`, `tools` and
+    `prefill` (to go on with an answer that was begun for it) are its abilities; `retires` is the
+    day on which the provider shuts it down, past or to come.
     """
 
     name: str
@@ -32,16 +49,25 @@ class ModelInfo:
     tools: bool | None = None
     input_price: float | None = None
     output_price: float | None = None
+    cached_price: float | None = None
+    stored_price: float | None = None
+    long_prices: tuple[LongPrice, ...] | None = None
+    prefill: bool | None = None
     retires: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What goes out for one turn: messages with the system prompt first, and its parameters."""
+    """What goes out for one turn: messages with the system prompt first, and its parameters.
+
+    The last message is the user's, a tool's result, or the beginning of an answer that the model is
+    to go on with. A reply of more than `max_reply_bytes` is cut there.
+    """
 
     messages: tuple[Message, ...]
     max_output_tokens: int | None = None
     temperature: float | None = None
+    max_reply_bytes: int = 16 * 2**20
     params: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -52,18 +78,37 @@ class Backend(Protocol):
         """Yield deltas, then one `StreamEnded`; be an async generator so that it can be closed."""
 
 
+class Patience:
+    """Lets a person wait on for a call under way, whatever its deadlines say."""
+
+    def __init__(self) -> None:
+        self.endless = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def wait_on(self) -> None:
+        """Have no deadline hold any more; call it in the event loop of the call."""
+        self.endless = True
+        for listener in self._listeners:
+            listener()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called when `wait_on` is."""
+        self._listeners.append(listener)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
     """How long to wait, in seconds; `None` waits for ever.
 
     "auto" is 60, or 300 for a model that reasons first. Only text, reasoning or a tool call counts
-    as a sign of life.
+    as a sign of life. `patience`, of one call, may lift them all while it is under way.
     """
 
     connect: float | None = 5.0
     first_token: float | Literal["auto"] | None = "auto"
     gap: float | None = 30.0
     total: float | None = None
+    patience: Patience | None = field(default=None, compare=False)
 
     def first_token_for(self, info: ModelInfo) -> float | None:
         """The first-token deadline that holds for this model."""
@@ -93,6 +138,8 @@ class Client:
     With `own_credentials` the route finds its credentials itself, as those of AWS and Google do;
     the provider must declare that it does.
     `start_hint` is the command that starts the server, told when it refuses the connection.
+    With `allow_plain_http` its key may go to another machine over plain http, for anyone to read.
+    A `free` model costs nothing, since it runs on a machine of the user's own.
     `metadata` is the service's name in litellm's metadata: prices and the day a model retires are
     taken from there. Without it only limits and abilities are, of the route's model of that name.
     """
@@ -107,16 +154,26 @@ class Client:
     params: Mapping[str, object] = field(default_factory=dict)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
     own_credentials: bool = False
+    allow_plain_http: bool = False
     info: ModelInfo | None = None
     backend: Backend | None = None
     suggestions: tuple[str, ...] = ()
     start_hint: str | None = None
+    free: bool = False
     metadata: str | None = None
 
     @property
     def id(self) -> str:
         """The model id, `provider/model`."""
         return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LazyClient:
+    """A client that is made when it is needed; `make` may block and raise any `CloudLLMError`."""
+
+    id: str
+    make: Callable[[], Client]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +206,7 @@ class Provider:
     own_credentials  without a key its route finds credentials itself, as those of AWS and Google do
     base_env         variables that may replace `api_base`
     key_url          where a person gets a key
+    key_prefix       how its keys begin, and no others do, so that a pasted one is recognised
     default_model    the model when only the provider is named
     models           models known offline; the service may have more
     metadata         its name in litellm's metadata, if that is not the own one; "" is none
@@ -163,7 +221,9 @@ class Provider:
     params           parameters sent with every request
     requires         modules it needs beyond cloudllm's own, and what to install for each
     offline          it answers on this machine without a key or a server, so anyone can try it
+    invitation       what to try it for, in a few words, told to a person who has no key: "use …"
     start_hint       the command that starts the server it talks to, if that runs on this machine
+    free             its models cost nothing while it is at its own address: they run on this machine
     client_deadline  seconds that `client` may take where it starts something, if that is more than
                      `plugins.deadline`
     known_gaps       items of the conformance kit that it does not meet, each with its reason
@@ -178,6 +238,7 @@ class Provider:
     own_credentials: bool = False
     base_env: tuple[str, ...] = ()
     key_url: str | None = None
+    key_prefix: tuple[str, ...] = ()
     default_model: str | None = None
     models: tuple[ModelInfo, ...] = ()
     metadata: str | None = None
@@ -192,7 +253,9 @@ class Provider:
     params: Mapping[str, object] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
+    invitation: str | None = None
     start_hint: str | None = None
+    free: bool = False
     client_deadline: float | None = None
     known_gaps: tuple[KnownGap, ...] = ()
 
@@ -216,6 +279,7 @@ class Provider:
             info=next((info for info in self.models if info.name == model), None),
             suggestions=tuple(info.name for info in self.models),
             start_hint=self.start_hint,
+            free=self.free and self.is_at(api_base),
             metadata=self.metadata_name if self.is_at(api_base) else None,
         )
 
@@ -254,7 +318,12 @@ class Provider:
 
     def is_at(self, api_base: str | None) -> bool:
         """Is this the service itself, not another one at an address that the user chose?"""
-        return self.api_base is None or _host(api_base) == _host(self.api_base)
+        return self.api_base is None or _place(api_base) == _place(self.api_base)
+
+
+def _place(url: str | None) -> str | None:
+    host = _host(url)
+    return "127.0.0.1" if host == "localhost" else host
 
 
 def _host(url: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -139,7 +139,7 @@ class Registry:
         if made.backend is None and not provider.offline and (flaw := modelname.flaw(made.model)):
             raise _unfit(provider, made.model, flaw)
         _check_border(provider, made)
-        return made
+        return replace(made, allow_plain_http=self._may_go_plain(provider))
 
     def access(self, name: str) -> Access:
         """What is known of the way to a provider without going it; never the key itself.
@@ -202,20 +202,21 @@ class Registry:
         if not provider.lists_models:
             raise ConfigurationError(f"{provider.name} has no default model", advice=advice)
         try:
-            models = self._ask(provider, settings).models
+            chats = self._ask(provider, settings).chats
         except ProviderError as error:
             if isinstance(error, NetworkError):
                 raise
             what = f"{provider.name} has no default model, and its list cannot be had"
             raise ConfigurationError(f"{what}: {error.message}", advice=advice) from None
-        # Servers of one's own list models for embeddings too, and say so in the name alone.
-        chats = [info.name for info in models if "embed" not in info.name.lower()]
         if not chats:
             raise ConfigurationError(f"{provider.label} has no model yet", advice=advice)
         return chats[0]
 
     def _ask(self, provider: Provider, settings: ProviderSettings) -> live.LiveList:
-        hosts = {*provider.hosts, urlsplit(settings.api_base or "").hostname}
+        url = settings.api_base or ""
+        if settings.api_key is not None and not self._may_go_plain(provider):
+            addresses.check_encrypted(provider.name, provider.label, url)
+        hosts = {*provider.hosts, urlsplit(url).hostname}
         fetch = live.Fetcher(provider.label, hosts, provider.start_hint)
         return self.plugins.have(
             provider,
@@ -226,6 +227,9 @@ class Registry:
             ),
             at_least=2 * live.DEADLINE,
         )
+
+    def _may_go_plain(self, provider: Provider) -> bool:
+        return bool(self._tables.get(provider.name, {}).get("allow_plain_http"))
 
     def check(self, name: str) -> None:
         """Raise what making a client of this provider would, keys and model apart."""

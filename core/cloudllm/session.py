@@ -9,43 +9,35 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from types import MappingProxyType
-from typing import Protocol
 
-from cloudllm import context
-from cloudllm.errors import CloudLLMError, ContextTooLong, InvalidResponse, UsageError
-from cloudllm.events import (
-    Event,
-    RequestSent,
-    StreamEnded,
-    StreamEvent,
-    Trimmed,
-    TurnFinished,
-    TurnInfo,
-)
-from cloudllm.messages import Message, Role, Status, Usage
-from cloudllm.provider import Client, Deadlines, ModelInfo, Request
-from cloudllm.tokens import count_message
-from cloudllm.turn import Hooks, Turn, current_task
+from cloudllm import context, continuation
+from cloudllm.accounts import Accounts
+from cloudllm.calibration import Calibration
+from cloudllm.errors import BudgetExceeded, CloudLLMError, UsageError
+from cloudllm.events import Event, Stalled, TurnFinished, TurnInfo
+from cloudllm.messages import Attempt, Cost, Message, Outcome, Role, Status, Usage
+from cloudllm.order import check_next
+from cloudllm.planning import Planner
+from cloudllm.provider import Client, Deadlines, LazyClient, Request
+from cloudllm.relay import Relay
+from cloudllm.retry import RetryPolicy
+from cloudllm.sending import Sender
+from cloudllm.strategies import Strategies
+from cloudllm.strategy import ContextStrategy
+from cloudllm.terms import Gateway, Hooks, Means, Terms
+from cloudllm.turn import Start, Turn, current_task
 
 _CANCELLED = "cancelled before it was complete"
 _NO_FINISH_REASON = "the stream ended without a finish reason"
-
-
-class Gateway(Protocol):
-    """What a session calls models through; `cloudllm.gateway` is one."""
-
-    def stream(
-        self, client: Client, request: Request, deadlines: Deadlines, /
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """Yield deltas, then one `StreamEnded`; raise nothing but `CloudLLMError`s."""
-
-    async def model_info(self, client: Client, /) -> ModelInfo:
-        """What is known of the client's model."""
+MOST_REPLY_BYTES = 16 * 2**20
+_OUTCOMES = {
+    Status.COMPLETE: Outcome.COMPLETE,
+    Status.PARTIAL: Outcome.PARTIAL,
+    Status.CANCELLED: Outcome.CANCELLED,
+}
 
 
 class LLMSession:
@@ -60,7 +52,16 @@ class LLMSession:
     temperature        `None` leaves it to the provider
     params             further parameters of the request, as the provider names them
     deadlines          how long to wait for what
+    strategy           what is done when not everything fits: "drop-oldest" leaves the oldest turns
+                       out, "none" refuses; one of your own, or the name of one of `strategies`
+    fallback           models to ask, in this order, when the one before failed and nothing of its
+                       reply was visible
+    retry              how often, and for how long, a model that failed so is asked again
+    max_reply_bytes    where a reply is cut that does not end
     gateway            calls the model; `None` takes litellm's
+    strategies         the strategies of plugins, `Strategies(Plugins())`; `None`: there are none
+    accounts           the ledger and its budgets, which also a second process keeps to; `None`: what
+                       is spent is counted in this session alone
     hooks              sees, changes and vetoes requests, and is told of turns; `None`: nobody is,
                        `PluginHooks(Plugins())` asks the installed plugins
 
@@ -79,8 +80,14 @@ class LLMSession:
         temperature: float | None = None,
         params: Mapping[str, object] | None = None,
         deadlines: Deadlines | None = None,
+        strategy: str | ContextStrategy = "drop-oldest",
+        fallback: Sequence[Client | LazyClient] = (),
+        retry: RetryPolicy | None = None,
+        max_reply_bytes: int = MOST_REPLY_BYTES,
         gateway: Gateway | None = None,
         hooks: Hooks | None = None,
+        strategies: Strategies | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self.client = client
         self.system_prompt = system_prompt
@@ -90,29 +97,62 @@ class LLMSession:
         self.temperature = temperature
         self.params: Mapping[str, object] = dict(params or {})
         self.deadlines = deadlines or Deadlines()
-        self._gateway = gateway
-        self._hooks = hooks
-        self._id = os.urandom(8).hex()
+        self.strategy = strategy
+        self.fallback: Sequence[Client | LazyClient] = tuple(fallback)
+        self.retry = retry or RetryPolicy()
+        self.max_reply_bytes = max_reply_bytes
+        self._means = Means(
+            gateway=gateway,
+            session=os.urandom(8).hex(),
+            hooks=hooks,
+            strategies=strategies,
+            accounts=accounts,
+        )
         self._turns = 0
-        self._history: list[Message] = []
-        self._usage = Usage()
+        self._conversation = context.Conversation()
+        self._attempts: tuple[Attempt, ...] = ()
+        self._consents: dict[str, int] = {}
+        self._unanswered: Message | None = None
         self._open: Turn | None = None
-        self._learned: dict[str, int] = {}
-        self._count = lru_cache(maxsize=None)(count_message)
+
+    @property
+    def id(self) -> str:
+        """Names the session, among all processes: in `TurnInfo` and in the ledger."""
+        return self._means.session
 
     @property
     def history(self) -> tuple[Message, ...]:
         """Every message so far, the system prompt apart; a turn appears when it is over."""
         self._settle_dropped()
-        return tuple(self._history)
+        return self._conversation.messages
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all replies of this session, those undone, retried or cleared included."""
+        """Tokens of all replies of this session, those undone, retried or cleared included.
+
+        So are those of summaries that a context strategy had a model write.
+        """
         self._settle_dropped()
-        return self._usage
+        return self._means.usage
 
     token_usage = usage  # the name it has in the Rust crate
+
+    @property
+    def cost(self) -> Cost:
+        """The price of all that went out and was not refused, whether a reply came of it or not."""
+        self._settle_dropped()
+        return self._means.cost
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """What was tried for the last turn that is over, whatever came of it."""
+        self._settle_dropped()
+        return self._attempts
+
+    @property
+    def calibration(self) -> Calibration:
+        """What is known of the current model's way to count tokens."""
+        return self._means.calibrations.of(self.client.id)
 
     @property
     def last_reply(self) -> Message | None:
@@ -143,42 +183,76 @@ class LLMSession:
         stop the reply; what came of it is kept and marked. Raises what `send_message` raises.
         """
 
-        def begin() -> tuple[int, Message]:
+        def begin() -> Start:
             message = _user_message(role, content)
-            _check_next(self._history, message)
-            return len(self._history), message
+            check_next(self._conversation.messages, message)
+            return Start(len(self._conversation), (message,))
 
         return self._stream(begin)
 
     def retry_message(self) -> AsyncGenerator[Event, None]:
-        """Run the last turn again; its old reply is replaced as soon as a new one begins.
+        """Send the message again that failed last, or run the last turn again.
 
-        If none does, the old turn stays as it was. Yields and raises what `stream_message` does.
+        Its old reply is replaced as soon as a new one begins; if none does, the old turn stays as
+        it was. Yields and raises what `stream_message` does.
         """
 
-        def begin() -> tuple[int, Message]:
-            if not self._history:
+        def begin() -> Start:
+            if self._unanswered is not None:
+                return Start(len(self._conversation), (self._unanswered,))
+            if not len(self._conversation):
                 raise UsageError("There is nothing to retry yet")
-            start = self._start_of_last_turn()
-            return start, self._history[start]
+            start = self._conversation.start_of_last_turn()
+            return Start(start, (self._conversation.messages[start],))
+
+        return self._stream(begin)
+
+    def continue_message(self) -> AsyncGenerator[Event, None]:
+        """Go on with the last reply where it was cut, or stopped at the limit of its length.
+
+        The deltas are those of the new part; the reply in the end is the whole. If nothing new
+        comes, the old reply stays as it was. Yields and raises what `stream_message` does.
+
+        Raises:
+            UsageError: there is no such reply.
+        """
+
+        def begin() -> Start:
+            history = self._conversation.messages
+            reply = continuation.check(history)
+            start = self._conversation.start_of_last_turn()
+            return Start(start, history[start:-1], reply)
 
         return self._stream(begin)
 
     def undo(self) -> str | None:
         """Take back the last turn and return the user's text; `None` if there is no turn."""
         self._end_open_turn()
-        if not self._history:
+        if not len(self._conversation):
             return None
-        start = self._start_of_last_turn()
-        text = self._history[start].content
-        del self._history[start:]
+        start = self._conversation.start_of_last_turn()
+        text = self._conversation.messages[start].content
+        self._replace(start, ())
         return text
+
+    def pin(self, number: int | None = None, *, pinned: bool = True) -> None:
+        """Keep a turn from being left out of requests; `number` counts from 1, `None` is the last.
+
+        Raises:
+            UsageError: there is no such turn.
+        """
+        self._end_open_turn()
+        turns = self._conversation.turns
+        wanted = turns if number is None else number
+        if not 1 <= wanted <= turns:
+            known = f"{turns} so far" if turns else "none yet"
+            raise UsageError(f"There is no turn {wanted}; there are {known}")
+        self._conversation.pin(wanted, pinned)
 
     def clear_history(self) -> None:
         """Forget the conversation; system prompt and usage stay."""
         self._end_open_turn()
-        self._history.clear()
-        self._count.cache_clear()
+        self._replace(0, ())
 
     def inject_message(self, message: Message) -> None:
         """Add a message without sending anything.
@@ -188,39 +262,68 @@ class LLMSession:
                 tool's result follows the call it answers.
         """
         self._end_open_turn()
-        _check_next(self._history, message)
-        self._history.append(message)
+        check_next(self._conversation.messages, message)
+        self._unanswered = None
+        self._conversation.append(message)
+
+    def wait_on(self) -> None:
+        """Wait for the reply under way whatever the deadlines say; call it in its event loop."""
+        if self._open is not None:
+            self._open.patience.wait_on()
+            self._open.relay.wait_on()
+
+    def consent(self, error: BudgetExceeded) -> None:
+        """Let the next turn cost what `error` says it may, at that model, whatever the budgets say.
+
+        Raises:
+            UsageError: its cost is unknown, so that nobody can agree to it.
+        """
+        if error.projected_nano is None:
+            raise UsageError(f"Nobody knows what {error.model} costs")
+        self._consents[error.model] = error.projected_nano
 
     async def limit(self) -> int | None:
         """The context limit in tokens: `max_tokens`, or else the model's, or what it refused at."""
-        return await self._limit(self.client)
+        if self.max_tokens is None:
+            return (await self._planner(self._terms())).limit
+        return min(self.max_tokens, self._means.limits.get(self.client.id, self.max_tokens))
 
     async def plan(self, content: str = "") -> context.Plan:
-        """What would go out if `content` were sent now; raises `ContextTooLong` if it can't."""
-        return self._plan([*self.history, Message(Role.USER, content)], await self.limit())
+        """What would go out if `content` were sent now; nothing is sent or asked for it.
 
-    async def _limit(self, client: Client) -> int | None:
-        known = self.max_tokens
-        if known is None:
-            known = (await self._road.model_info(client)).context_limit
-        learned = self._learned.get(client.id)
-        return min((limit for limit in (known, learned) if limit is not None), default=None)
+        Raises:
+            ContextTooLong: it can't be sent.
+            CloudLLMError: there is no such strategy.
+        """
+        planner = await self._planner(self._terms())
+        start = Start(len(self._conversation), (Message(Role.USER, content),))
+        return await planner.plan(start, planner.limit)
 
-    @property
-    def _road(self) -> Gateway:
-        if self._gateway is None:
-            from cloudllm import gateway  # noqa: PLC0415 - a session is made before it is needed
+    async def _planner(self, terms: Terms) -> Planner:
+        info = await self._means.road.model_info(self.client)
+        return Planner(self._means, terms, self.client, info)
 
-            self._gateway = gateway
-        return self._gateway
-
-    def _plan(self, messages: Sequence[Message], limit: int | None) -> context.Plan:
-        reserve = self.max_output_tokens if self.reserve is None else self.reserve
-        return context.plan(
-            self.system_prompt, messages, limit=limit, reserve=reserve, count=self._count
+    def _terms(self) -> Terms:
+        return Terms(
+            conversation=self._conversation,
+            system_prompt=self.system_prompt,
+            limit=self.max_tokens,
+            reserve=self.reserve,
+            strategy=self.strategy,
+            request=Request(
+                messages=(),
+                max_output_tokens=self.max_output_tokens,
+                temperature=self.temperature,
+                params=MappingProxyType({**self.params}),  # hooks see it, and it is not theirs
+                max_reply_bytes=self.max_reply_bytes,
+            ),
+            deadlines=self.deadlines,
+            retry=self.retry,
+            fallback=self.fallback,
+            consents=self._consents,
         )
 
-    def _stream(self, begin: Callable[[], tuple[int, Message]]) -> AsyncGenerator[Event, None]:
+    def _stream(self, begin: Callable[[], Start]) -> AsyncGenerator[Event, None]:
         turn = Turn(begin)
         stream = self._run(turn)
         turn.stream = weakref.ref(stream)
@@ -230,18 +333,20 @@ class LLMSession:
         """Run a turn and settle it, however it ends."""
         await self._enter(turn)
         try:
-            turn.keep, turn.user = turn.begin()
+            turn.start = turn.begin()
             turn.client = self.client
             turn.info = self._next_turn(turn.client)
-            turn.plan = self._plan(self._outgoing(turn), await self._limit(turn.client))
-            async with aclosing(self._attempts(turn)) as events:
-                async for event in events:
+            sender = Sender(self._means, self._terms(), turn)
+            self._consents = {}
+            turn.relay = Relay(sender.run, Stalled)
+            try:
+                while (event := await turn.relay.next()) is not None:
                     yield event
                     turn.reader = asyncio.current_task()
                     if self._open is not turn:
                         return
-            if self._open is turn and not (turn.visible or turn.complete):
-                raise InvalidResponse(f"{turn.client.id} ended the stream before an answer began")
+            finally:
+                await turn.relay.close()
             reply = self._settle(turn, Status.PARTIAL, _NO_FINISH_REASON)
         except CloudLLMError as error:
             reply = self._settle(turn, Status.PARTIAL, _one_line(error.message))
@@ -254,84 +359,11 @@ class LLMSession:
             self._settle(turn, Status.CANCELLED, _CANCELLED)
             raise
         if reply is not None:
-            yield TurnFinished(reply)
-
-    async def _attempts(self, turn: Turn) -> AsyncGenerator[Event, None]:
-        """Send the request; if it is found too long, plan anew and send it once more."""
-        request = Request(
-            messages=(),
-            max_output_tokens=self.max_output_tokens,
-            temperature=self.temperature,
-            params=MappingProxyType({**self.params}),  # hooks see it, and it is not theirs
-        )
-        for last in (False, True):
-            try:
-                asked = await self._asked(turn, replace(request, messages=turn.plan.messages))
-                tell = self._teller(turn)
-                for opening in self._opening(turn, tell):
-                    yield opening
-                stream = self._road.stream(turn.client, asked, self.deadlines)
-                async with aclosing(stream) as events:
-                    async for event in events:
-                        if isinstance(event, StreamEnded):
-                            turn.ended = event
-                        elif event.text:
-                            turn.add(event)
-                            if tell is not None:
-                                tell(event)  # first, since the reader may leave
-                            yield event
-            except ContextTooLong as error:
-                if last or turn.visible:
-                    raise
-                turn.plan = self._replan(turn, error)
-            else:
-                return
-
-    async def _asked(self, turn: Turn, request: Request) -> Request:
-        """The request as the hooks leave it."""
-
-        def check(changed: Request) -> None:
-            turn.sent_tokens = context.check_changed(changed.messages, turn.plan, count=self._count)
-
-        turn.sent_tokens = turn.plan.tokens
-        if self._hooks is None:
-            return request
-        return await self._hooks.request(request, turn.info, check)
-
-    def _teller(self, turn: Turn) -> Callable[[Event], None] | None:
-        """Tells the hooks of an event; `None` while nobody listens, so that it costs nothing."""
-        hooks = self._hooks
-        if hooks is None or not hooks.listening:
-            return None
-        return lambda event: hooks.event(event, turn.info)
-
-    def _opening(self, turn: Turn, tell: Callable[[Event], None] | None) -> Iterator[Event]:
-        """What comes before the reply."""
-        events: list[Event] = [RequestSent(turn.client.id)]
-        if left_out := turn.plan.left_out:
-            events.insert(0, Trimmed(len(left_out), sum(map(self._count, left_out))))
-        for event in events:
-            if tell is not None:
-                tell(event)
-            yield event
-
-    def _replan(self, turn: Turn, error: ContextTooLong) -> context.Plan:
-        """Plan with the server's limit, or with three quarters of what it refused; else raise."""
-        if error.limit:
-            self._learned[turn.client.id] = error.limit
-        with suppress(ContextTooLong):
-            for limit in filter(None, (error.limit, turn.plan.needed * 3 // 4)):
-                plan = self._plan(self._outgoing(turn), limit)
-                if plan.tokens < turn.plan.tokens:
-                    return plan
-        raise error
+            yield TurnFinished(reply, self._attempts)
 
     def _next_turn(self, client: Client) -> TurnInfo:
         self._turns += 1
-        return TurnInfo(session=self._id, number=self._turns, model=client.id)
-
-    def _outgoing(self, turn: Turn) -> list[Message]:
-        return [*self._history[: turn.keep], turn.user]
+        return TurnInfo(session=self._means.session, number=self._turns, model=client.id)
 
     async def _enter(self, turn: Turn) -> None:
         """Wait until no other turn is open; end one that was left unfinished."""
@@ -358,14 +390,35 @@ class LLMSession:
         self._open = None
         turn.over.set_result(None)
         if not (turn.visible or turn.complete):
+            self._give_up(turn, status)
             return None
-        reply = turn.reply(Status.COMPLETE, None) if turn.complete else turn.reply(status, error)
-        self._history[turn.keep :] = [turn.user, reply]
-        self._usage += reply.usage or Usage()
-        if self._hooks is not None:
-            self._hooks.event(TurnFinished(reply), turn.info)
-            self._hooks.reply(reply, turn.info)
+        if turn.complete:
+            status, error = Status.COMPLETE, None
+        reply = turn.reply(status, error)
+        turn.end_attempt(_OUTCOMES[status])
+        self._attempts = tuple(turn.attempts)
+        self._means.usage += reply.usage or Usage()
+        if turn.start.continued is not None:
+            reply = continuation.joined(turn.start.continued, reply)
+        self._replace(turn.start.keep, (*turn.start.head, reply))
+        hooks = self._means.hooks
+        if hooks is not None:
+            hooks.event(TurnFinished(reply, self._attempts), turn.info)
+            hooks.reply(reply, turn.info)
         return reply
+
+    def _give_up(self, turn: Turn, status: Status) -> None:
+        """Nothing came of the turn: the history stays, and its message can be sent again."""
+        if status is Status.CANCELLED:
+            turn.end_attempt(Outcome.CANCELLED)
+        self._attempts = tuple(turn.attempts)
+        if turn.start.head and turn.start.keep == len(self._conversation):
+            self._unanswered = turn.start.head[0]
+
+    def _replace(self, start: int, messages: Sequence[Message]) -> None:
+        """Put these messages in the place of all from `start` on."""
+        self._conversation.replace_from(start, messages)
+        self._unanswered = None
 
     def _settle_dropped(self) -> None:
         """End a turn that nobody will read on, even before the loop has closed its stream."""
@@ -384,10 +437,6 @@ class LLMSession:
         self._settle(turn, Status.CANCELLED, _CANCELLED)
         turn.close_soon()
 
-    def _start_of_last_turn(self) -> int:
-        roles = [message.role for message in self._history]
-        return len(roles) - 1 - roles[::-1].index(Role.USER)
-
 
 def _user_message(role: Role | str, content: str) -> Message:
     if role != Role.USER:
@@ -398,33 +447,6 @@ def _user_message(role: Role | str, content: str) -> Message:
     if not content.strip():
         raise UsageError("There is nothing to send: the message is blank")
     return Message(Role.USER, content)
-
-
-def _check_next(history: Sequence[Message], message: Message) -> None:
-    """Raise `UsageError` if `message` can't follow `history`."""
-    last = history[-1].role if history else None
-    waiting = _calls_without_result(history)
-    if message.role is Role.SYSTEM:
-        raise UsageError("The history holds no system prompt", advice="Set system_prompt instead")
-    if message.role is Role.TOOL:
-        if message.tool_call_id not in waiting:
-            raise UsageError(f"No tool call waits for the result {message.tool_call_id!r}")
-    elif waiting:
-        raise UsageError(f"The tool calls {', '.join(map(repr, waiting))} have no results yet")
-    elif message.role is Role.USER and last not in (None, Role.ASSISTANT):
-        raise UsageError("The last message has no reply yet", advice="Retry it, or undo it")
-    elif message.role is Role.ASSISTANT and last not in (Role.USER, Role.TOOL):
-        raise UsageError("A reply needs a user message before it")
-
-
-def _calls_without_result(history: Sequence[Message]) -> list[str]:
-    """The ids of the calls that still wait for their results at the end of `history`."""
-    answered: set[str | None] = set()
-    for message in reversed(history):
-        if message.role is not Role.TOOL:
-            return [call.id for call in message.tool_calls if call.id not in answered]
-        answered.add(message.tool_call_id)
-    return []
 
 
 def _one_line(text: str) -> str:

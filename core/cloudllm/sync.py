@@ -9,17 +9,22 @@ import asyncio
 import atexit
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import aclosing
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from cloudllm import context, session
-from cloudllm.errors import UsageError
+from cloudllm.accounts import Accounts
+from cloudllm.calibration import Calibration
+from cloudllm.errors import BudgetExceeded, UsageError
 from cloudllm.events import Event
-from cloudllm.messages import Message, Role, Usage
-from cloudllm.provider import Client, Deadlines
-from cloudllm.turn import Hooks
+from cloudllm.messages import Attempt, Cost, Message, Role, Usage
+from cloudllm.provider import Client, Deadlines, LazyClient
+from cloudllm.retry import RetryPolicy
+from cloudllm.strategies import Strategies
+from cloudllm.strategy import ContextStrategy
+from cloudllm.terms import Gateway, Hooks
 
 if TYPE_CHECKING:
     from cloudllm.registry import client
@@ -68,6 +73,10 @@ class LLMSession:
     temperature = _Shared[float | None]()
     params = _Shared[Mapping[str, object]]()
     deadlines = _Shared[Deadlines]()
+    strategy = _Shared[str | ContextStrategy]()
+    fallback = _Shared[Sequence[Client | LazyClient]]()
+    retry = _Shared[RetryPolicy]()
+    max_reply_bytes = _Shared[int]()
 
     def __init__(
         self,
@@ -80,8 +89,14 @@ class LLMSession:
         temperature: float | None = None,
         params: Mapping[str, object] | None = None,
         deadlines: Deadlines | None = None,
-        gateway: session.Gateway | None = None,
+        strategy: str | ContextStrategy = "drop-oldest",
+        fallback: Sequence[Client | LazyClient] = (),
+        retry: RetryPolicy | None = None,
+        max_reply_bytes: int = session.MOST_REPLY_BYTES,
+        gateway: Gateway | None = None,
         hooks: Hooks | None = None,
+        strategies: Strategies | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self._session = session.LLMSession(
             client,
@@ -92,10 +107,21 @@ class LLMSession:
             temperature=temperature,
             params=params,
             deadlines=deadlines,
+            strategy=strategy,
+            fallback=fallback,
+            retry=retry,
+            max_reply_bytes=max_reply_bytes,
             gateway=gateway,
             hooks=hooks,
+            strategies=strategies,
+            accounts=accounts,
         )
         self._pumps: list[_Pump] = []
+
+    @property
+    def id(self) -> str:
+        """Names the session, among all processes: in `TurnInfo` and in the ledger."""
+        return self._session.id
 
     @property
     def history(self) -> tuple[Message, ...]:
@@ -108,6 +134,21 @@ class LLMSession:
         return self._session.usage
 
     token_usage = usage  # the name it has in the Rust crate
+
+    @property
+    def cost(self) -> Cost:
+        """The price of all that went out and was not refused, whether a reply came of it or not."""
+        return self._session.cost
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """What was tried for the last turn that is over, whatever came of it."""
+        return self._session.attempts
+
+    @property
+    def calibration(self) -> Calibration:
+        """What is known of the current model's way to count tokens."""
+        return self._session.calibration
 
     @property
     def last_reply(self) -> Message | None:
@@ -125,6 +166,22 @@ class LLMSession:
     def retry_message(self) -> Generator[Event, None, None]:
         """Run the last turn again; its old reply is replaced as soon as a new one begins."""
         return self._stream(self._session.retry_message)
+
+    def continue_message(self) -> Generator[Event, None, None]:
+        """Go on with the last reply where it was cut, or stopped at the limit of its length."""
+        return self._stream(self._session.continue_message)
+
+    def pin(self, number: int | None = None, *, pinned: bool = True) -> None:
+        """Keep a turn from being left out of requests; `number` counts from 1, `None` is the last."""
+        self._call(lambda: _run(lambda: self._session.pin(number, pinned=pinned)))
+
+    def wait_on(self) -> None:
+        """Wait for the reply under way whatever the deadlines say; for another thread than its own."""
+        _shared.loop().call_soon_threadsafe(self._session.wait_on)
+
+    def consent(self, error: BudgetExceeded) -> None:
+        """Let the next turn cost what `error` says it may, at that model, whatever the budgets say."""
+        self._session.consent(error)
 
     def undo(self) -> str | None:
         """Take back the last turn and return the user's text; `None` if there is no turn."""

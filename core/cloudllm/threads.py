@@ -11,9 +11,16 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-async def in_thread(call: Callable[[], Result]) -> Result:
-    """Await `call()`, run in a daemon thread.
+def _in_new_thread(run: Callable[[], None]) -> None:
+    threading.Thread(target=run, name="cloudllm-call", daemon=True).start()
 
+
+async def in_thread(
+    call: Callable[[], Result], start: Callable[[Callable[[], None]], None] = _in_new_thread
+) -> Result:
+    """Await `call()`, run in a daemon thread: a new one, or where `start` has it run.
+
+    It is handed over before anything is awaited, and runs to its end even if nobody waits for it.
     `asyncio.to_thread` will not do: at the end its executor waits for every thread, and a plugin
     or a server that hangs would then hold the program back.
     """
@@ -31,7 +38,7 @@ async def in_thread(call: Callable[[], Result]) -> Result:
         else:
             _report(loop, future, partial(future.set_result, result))
 
-    threading.Thread(target=run, name="cloudllm-call", daemon=True).start()
+    start(run)
     return await future
 
 

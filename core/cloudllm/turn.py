@@ -1,98 +1,174 @@
-"""A turn under way: what came in so far, who reads it, and what it reports to."""
+"""A turn under way: what came in so far, what was tried for it, and who reads it."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, replace
 from types import AsyncGeneratorType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from cloudllm import context
-from cloudllm.events import Event, ReasoningDelta, StreamEnded, TextDelta, TurnInfo
-from cloudllm.messages import Message, Role, Status, Usage
-from cloudllm.provider import Client, Request
-from cloudllm.tokens import count_text
+from cloudllm.calibration import Calibration
+from cloudllm.errors import CloudLLMError
+from cloudllm.events import (
+    Event,
+    ReasoningDelta,
+    StreamEnded,
+    TextDelta,
+    ToolCallDelta,
+    TurnInfo,
+)
+from cloudllm.messages import Attempt, Cost, Message, Outcome, Role, Status, Usage
+from cloudllm.pricing import Price
+from cloudllm.provider import Client, Patience
+from cloudllm.tokens import Profile, profile_text
+
+if TYPE_CHECKING:
+    from cloudllm.relay import Relay
 
 
-class Hooks(Protocol):
-    """What a session asks before each request and tells of its turns; `PluginHooks` is one."""
+@dataclass(slots=True)
+class Sent:
+    """A request that is out: what it consists of and what its tokens cost."""
 
-    @property
-    def listening(self) -> bool:
-        """Does anyone want to be told of events? If not, `event` need not be called."""
+    profile: Profile
+    calibration: Calibration
+    price: Price
 
-    async def request(
-        self, request: Request, turn: TurnInfo, check: Callable[[Request], None], /
-    ) -> Request:
-        """The request to send instead of this one, which may be the same.
 
-        `check` raises a `CloudLLMError` if a changed one can't be sent; it is to be called for each
-        change, so that whoever made it can be named. Raises `CloudLLMError` to stop the turn.
-        """
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a turn starts from: `keep` messages of the history, then `head`, then the reply to come.
 
-    def event(self, event: Event, turn: TurnInfo, /) -> None:
-        """Learn of an event, from any thread; never blocks and never raises."""
+    `continued` is the reply that it goes on with, if it does.
+    """
 
-    def reply(self, reply: Message, turn: TurnInfo, /) -> None:
-        """Learn of a reply that is in the history; never blocks and never raises."""
+    keep: int
+    head: tuple[Message, ...]
+    continued: Message | None = None
 
 
 class Turn:
     """A turn under way: what came in so far, and the task that reads it."""
 
     client: Client
-    user: Message
-    keep: int
-    plan: context.Plan
     info: TurnInfo
-    sent_tokens: int
     stream: Callable[[], AsyncGenerator[Event, None] | None]
     over: asyncio.Future[None]
+    relay: Relay[Event]
 
-    def __init__(self, begin: Callable[[], tuple[int, Message]]) -> None:
+    def __init__(self, begin: Callable[[], Start]) -> None:
         self.begin = begin
+        self.start = Start(0, ())
         self.creator = current_task()
         self.reader: asyncio.Task[Any] | None = None
+        self.patience = Patience()
         self.ended: StreamEnded | None = None
+        self.sent: Sent | None = None
+        self.attempts: list[Attempt] = []
+        self.called_tools = False
+        self._began = 0.0
+        self._waited = 0.0
+        self._asked = ""
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._used: tuple[Usage, Cost] | None = None
 
     @property
     def visible(self) -> bool:
         """Has any part of the reply come?"""
-        return bool(self._text or self._reasoning)
+        return bool(self._text or self._reasoning or self.called_tools)
 
     @property
     def complete(self) -> bool:
         """Did the provider say that this was all?"""
         return self.ended is not None and self.ended.finish_reason is not None
 
-    def add(self, delta: TextDelta | ReasoningDelta) -> None:
+    def add(self, delta: TextDelta | ReasoningDelta | ToolCallDelta) -> None:
         """Take in a piece of the reply."""
-        (self._text if isinstance(delta, TextDelta) else self._reasoning).append(delta.text)
+        if isinstance(delta, TextDelta):
+            self._text.append(delta.text)
+        elif isinstance(delta, ReasoningDelta):
+            self._reasoning.append(delta.text)
+        else:
+            self.called_tools = True
+
+    def begin_attempt(self, model: str, waited: float) -> None:
+        """Start to count the time of an attempt that was put off for `waited` seconds."""
+        self._began, self._waited, self._asked = time.monotonic(), waited, model
+        self.sent = None
+        self.ended = None
+        self._used = None
+
+    def end_attempt(self, outcome: Outcome, error: CloudLLMError | None = None) -> None:
+        """Note what came of the attempt that began last; only once."""
+        if not self._began:
+            return
+        self.attempts.append(
+            Attempt(
+                number=len(self.attempts) + 1,
+                model=self._asked,
+                outcome=outcome if self.sent is not None else Outcome.NOT_SENT,
+                waited=self._waited,
+                seconds=time.monotonic() - self._began,
+                error=None if error is None else _one_line(str(error)),
+                status=error.status if error else None,
+                request_id=(error or self.ended or StreamEnded(None)).request_id,
+            )
+        )
+        self._began = 0.0
+
+    def used(self) -> tuple[Usage, Cost]:
+        """What the request that is out used and cost: as reported, or else as far as we can tell."""
+        if self._used is None:
+            if self.sent is None:
+                raise RuntimeError("nothing was sent that could cost anything")
+            usage = (self.ended and self.ended.usage) or self._estimate(self.sent)
+            self._used = usage, self.sent.price.cost(usage)
+        return self._used
 
     def reply(self, status: Status, error: str | None) -> Message:
         """The reply as far as it came."""
-        text, reasoning = "".join(self._text), "".join(self._reasoning)
-        ended = self.ended or StreamEnded(None)
+        usage, cost = self.used()
         return Message(
             Role.ASSISTANT,
-            text,
-            reasoning=reasoning,
+            "".join(self._text),
+            reasoning="".join(self._reasoning),
             status=status,
             model=self.client.id,
-            finish_reason=ended.finish_reason,
-            usage=ended.usage or self._estimate(count_text(text), count_text(reasoning)),
+            finish_reason=self.ended.finish_reason if self.ended else None,
+            usage=usage,
+            cost=cost,
             error=error,
         )
 
-    def _estimate(self, text: int, reasoning: int) -> Usage:
+    def learn(self) -> None:
+        """Let the calibration learn from what the provider reported of a whole reply."""
+        usage = self.ended.usage if self.ended else None
+        if usage is None or self.sent is None or usage.estimated:
+            return
+        self.sent.calibration.observe(self.sent.profile, usage.input_tokens)
+        thought = usage.reasoning_tokens or 0
+        if not self.called_tools and bool(thought) == bool(self._reasoning):
+            written = profile_text("".join(self._text))
+            self.sent.calibration.observe_output(written, usage.output_tokens - thought)
+
+    def _estimate(self, sent: Sent) -> Usage:
+        count = sent.calibration.tokens
+        text = count(profile_text("".join(self._text)))
+        reasoning = count(profile_text("".join(self._reasoning))) if self._reasoning else 0
         return Usage(
-            input_tokens=self.sent_tokens,
+            input_tokens=count(sent.profile),
             output_tokens=text + reasoning,
             reasoning_tokens=reasoning or None,
             estimated=True,
         )
+
+    def use(self, client: Client) -> None:
+        """Go on with another model."""
+        self.client = client
+        self.info = replace(self.info, model=client.id)
 
     @property
     def owner(self) -> asyncio.Task[Any] | None:
@@ -139,3 +215,7 @@ def current_task() -> asyncio.Task[Any] | None:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The command /speed: how fast the last replies came."""
+"""How fast replies come: the last one in the status row, more of them by the command /speed."""
 
 from __future__ import annotations
 
@@ -81,6 +81,11 @@ class Stopwatch:
         ]
         return "\n".join(lines)
 
+    def latest(self) -> list[str]:
+        """How fast the last reply came, if anybody knows."""
+        rates = [timing.rate for timing in [*self.replies][-1:]]
+        return [f"{rate} tokens/s" for rate in rates if rate != "unknown"]
+
     def _forget(self, turn: TurnInfo) -> None:
         self._sent.pop(turn, None)
         self._first.pop(turn, None)
@@ -105,6 +110,12 @@ def cloudllm_reply(reply: Message, turn: TurnInfo) -> None:
 def cloudllm_commands() -> list[Command]:
     """Offer /speed."""
     return [Command(name="/speed", summary="how fast the last replies came", run=_speed)]
+
+
+@hookimpl
+def cloudllm_toolbar() -> list[str]:
+    """Show how fast the last reply came."""
+    return _stopwatch.latest()
 
 
 def _speed(chat: CommandContext, argument: str) -> str:  # noqa: ARG001 - a command's signature

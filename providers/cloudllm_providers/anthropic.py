@@ -17,6 +17,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("ANTHROPIC_API_KEY", "ANTHROPIC_KEY", "CLAUDE_API_KEY"),
             base_env=("ANTHROPIC_BASE_URL",),
             key_url="https://console.anthropic.com/settings/keys",
+            key_prefix=("sk-ant-",),
             default_model="claude-sonnet-5-5",
             models=tuple(
                 ModelInfo(name=name)

@@ -63,6 +63,7 @@ def cloudllm_providers() -> list[Provider]:
             own_credentials=True,
             base_env=("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",),
             key_url="https://console.aws.amazon.com/bedrock/home#/api-keys",
+            key_prefix=("ABSK",),
             default_model="global.anthropic.claude-sonnet-5-5",
             models=tuple(
                 ModelInfo(name=name)

@@ -83,6 +83,8 @@ def cloudllm_providers() -> list[Provider]:
             name="echo",
             label="Echo (no language model)",
             offline=True,
+            invitation="try echo: it repeats your own words",
+            free=True,
             default_model="echo",
             models=(ModelInfo(name="echo", reasoning=False),),
             settings_model=EchoSettings,

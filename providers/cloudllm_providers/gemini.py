@@ -19,6 +19,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GEMINI_KEY"),
             base_env=("GEMINI_API_BASE",),
             key_url="https://aistudio.google.com/apikey",
+            key_prefix=("AIza",),
             default_model="gemini-3.8-flash",
             models=tuple(
                 ModelInfo(name=name)

@@ -17,6 +17,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("GROQ_API_KEY",),
             base_env=("GROQ_API_BASE",),
             key_url="https://console.groq.com/keys",
+            key_prefix=("gsk_",),
             default_model="openai/gpt-oss-120b",
             models=tuple(
                 ModelInfo(name=name)

@@ -19,5 +19,6 @@ def cloudllm_providers() -> list[Provider]:
             base_env=("LLAMA_CPP_API_BASE",),
             model_list="models",
             start_hint="llama-server -m MODEL.gguf",
+            free=True,
         )
     ]

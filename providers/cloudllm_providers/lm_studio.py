@@ -19,5 +19,6 @@ def cloudllm_providers() -> list[Provider]:
             base_env=("LM_STUDIO_API_BASE",),
             model_list="models",
             start_hint="lms server start",
+            free=True,
         )
     ]

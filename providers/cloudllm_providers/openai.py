@@ -43,6 +43,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("OPENAI_API_KEY", "OPEN_AI_SECRET", "OPENAI_KEY"),
             base_env=("OPENAI_BASE_URL",),
             key_url="https://platform.openai.com/api-keys",
+            key_prefix=("sk-proj-", "sk-svcacct-"),
             default_model="gpt-6-luna",
             models=tuple(
                 ModelInfo(name=name) for name in ("gpt-6-luna", "gpt-6.1-sol", "gpt-6-astra")

@@ -17,6 +17,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("OPENROUTER_API_KEY", "OPENROUTER_KEY"),
             base_env=("OPENROUTER_API_BASE",),
             key_url="https://openrouter.ai/settings/keys",
+            key_prefix=("sk-or-",),
             default_model="openrouter/auto",
             models=(ModelInfo(name="openrouter/auto"),),
             model_list="models",

@@ -17,6 +17,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
             base_env=("PERPLEXITY_API_BASE",),
             key_url="https://www.perplexity.ai/settings/api",
+            key_prefix=("pplx-",),
             default_model="sonar",
             models=tuple(
                 ModelInfo(name=name)

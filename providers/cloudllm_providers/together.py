@@ -17,6 +17,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("TOGETHER_API_KEY", "TOGETHERAI_API_KEY"),
             base_env=("TOGETHER_API_BASE",),
             key_url="https://api.together.ai/settings/api-keys",
+            key_prefix=("tgp_",),
             default_model="openai/gpt-oss-120b",
             models=tuple(
                 ModelInfo(name=name)

@@ -19,5 +19,6 @@ def cloudllm_providers() -> list[Provider]:
             base_env=("HOSTED_VLLM_API_BASE",),
             model_list="models",
             start_hint="vllm serve MODEL",
+            free=True,
         )
     ]

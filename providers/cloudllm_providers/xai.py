@@ -17,6 +17,7 @@ def cloudllm_providers() -> list[Provider]:
             key_env=("XAI_API_KEY", "XAI_KEY", "GROK_API_KEY"),
             base_env=("XAI_API_BASE",),
             key_url="https://console.x.ai",
+            key_prefix=("xai-",),
             default_model="grok-4.7",
             models=tuple(ModelInfo(name=name) for name in ("grok-4.7", "grok-4.20", "grok-4.3")),
             model_list="models",

@@ -6,17 +6,20 @@ Server and client are processes of their own: `serve` and `measure` are this fil
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from importlib import import_module
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from cloudllm import gateway
 from cloudllm.events import TextDelta
+from cloudllm.gateway import wire
 from cloudllm.messages import Message, Role
 from cloudllm.provider import Client, Deadlines, Request
 from cloudllm.testing import Received, Reply, WireServer
@@ -24,9 +27,13 @@ from cloudllm.testing import Received, Reply, WireServer
 CHUNKS = 1500
 ROUNDS = 9
 CALLS = 31
+HISTORY = 10_000
+BURST = 3_000
+LONG_ROUNDS = 5
 
 
-def test_the_gateway_adds_next_to_nothing_to_litellm() -> None:
+def measured(what: str) -> dict[str, Any]:
+    """What a process of its own measures with a server of its own."""
     server = subprocess.Popen(
         [sys.executable, __file__, "serve"],
         stdin=subprocess.PIPE,
@@ -36,17 +43,38 @@ def test_the_gateway_adds_next_to_nothing_to_litellm() -> None:
     with server:
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        command = [sys.executable, __file__, "measure", url]
+        command = [sys.executable, __file__, what, url]
         result = json.loads(subprocess.check_output(command, timeout=100))
         server.communicate("")
+    assert isinstance(result, dict)
+    return result
+
+
+def test_the_gateway_adds_next_to_nothing_to_litellm() -> None:
+    result = measured("measure")
     bare, ours = result["bare"], result["ours"]
     print(f"\n{'':24}{'litellm':>10}{'gateway':>10}")
     print(f"{'first token, ms':24}{bare['first'] * 1e3:10.2f}{ours['first'] * 1e3:10.2f}")
     for name, label in (("text", "CPU per chunk, us"), ("whole", "the same to its end, us")):
         print(f"{label:24}{bare[name] * 1e6:10.1f}{ours[name] * 1e6:10.1f}")
     assert ours["first"] <= bare["first"] + 0.002
-    assert ours["text"] <= bare["text"] * 1.10
-    assert ours["whole"] <= bare["whole"] * 1.10
+    for name in ("text", "whole"):
+        assert ours[name] <= min(bare[name] * 1.10, bare[name] + 20e-6)
+
+
+def test_a_long_history_costs_no_more_than_litellm_alone() -> None:
+    result = measured("measure_history")
+    print(f"\n{HISTORY} messages, CPU until the first text, ms")
+    for name, label in (("bare", "litellm"), ("ours", "gateway"), ("wire", "of it the wire form")):
+        print(f"{label:24}{result[name] * 1e3:10.2f}")
+    assert result["ours"] <= result["bare"] + 0.005
+    assert result["wire"] <= 0.005
+
+
+def test_a_burst_does_not_keep_the_loop() -> None:
+    result = measured("measure_burst")
+    print(f"\n{BURST} buffered chunks kept the loop for {result['worst'] * 1e3:.1f} ms at most")
+    assert result["worst"] <= 0.015
 
 
 def serve() -> None:
@@ -59,12 +87,19 @@ def serve() -> None:
         sys.stdin.read()
 
 
-async def through_litellm(url: str, chunks: int) -> AsyncIterator[str]:
+@functools.cache
+def history(messages: int) -> tuple[Message, ...]:
+    roles = (Role.USER, Role.ASSISTANT)
+    turns = [Message(roles[n % 2], f"{n}: " + "word " * 30) for n in range(messages - 1)]
+    return (*turns, Message(Role.USER, "Hello?"))
+
+
+async def through_litellm(url: str, chunks: int, messages: int = 1) -> AsyncIterator[str]:
     litellm: Any = import_module("litellm")
     ours, litellm.aclient_session = litellm.aclient_session, None  # litellm's own connections
     stream = await litellm.acompletion(
         model=f"openai/{chunks}",
-        messages=[{"role": "user", "content": "Hello?"}],
+        messages=[{"role": str(one.role), "content": one.content} for one in history(messages)],
         api_key="none",
         api_base=url,
         timeout=600,
@@ -79,9 +114,9 @@ async def through_litellm(url: str, chunks: int) -> AsyncIterator[str]:
             yield chunk.choices[0].delta.content
 
 
-async def through_gateway(url: str, chunks: int) -> AsyncIterator[str]:
+async def through_gateway(url: str, chunks: int, messages: int = 1) -> AsyncIterator[str]:
     client = Client(provider="x", label="X", model=str(chunks), route="openai", api_base=url)
-    request = Request(messages=(Message(Role.USER, "Hello?"),))
+    request = Request(messages=history(messages))
     async for event in gateway.stream(client, request, Deadlines()):
         if isinstance(event, TextDelta):
             yield event.text
@@ -122,8 +157,50 @@ async def measure(url: str) -> dict[str, dict[str, float]]:
     }
 
 
+async def measure_history(url: str) -> dict[str, float]:
+    await gateway.ready()
+    roads = {"bare": through_litellm, "ours": through_gateway}
+    seconds: dict[str, list[float]] = {name: [] for name in (*roads, "wire")}
+    history(HISTORY)
+    for _ in range(LONG_ROUNDS):
+        for name, road in roads.items():
+            start = time.process_time()
+            deltas = road(url, 2, HISTORY)
+            await anext(deltas)
+            seconds[name].append(time.process_time() - start)
+            async for _ in deltas:
+                pass
+        start = time.process_time()
+        client = Client(provider="x", label="X", model="m", route="openai", api_base=url)
+        wire.arguments(client, Request(messages=history(HISTORY)), None)
+        seconds["wire"].append(time.process_time() - start)
+    await gateway.close()
+    return {name: median(found) for name, found in seconds.items()}
+
+
+async def measure_burst(url: str) -> dict[str, float]:
+    """The most CPU time that passed between two rounds of the loop."""
+    await gateway.ready()
+    rounds: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            rounds.append(time.thread_time())
+            await asyncio.sleep(0)
+
+    await run(through_gateway(url, 50))
+    ticking = asyncio.create_task(tick())
+    for _ in range(LONG_ROUNDS):
+        await run(through_gateway(url, BURST))
+    ticking.cancel()
+    await gateway.close()
+    return {"worst": max(later - before for before, later in pairwise(rounds))}
+
+
+MEASURES = {one.__name__: one for one in (measure, measure_history, measure_burst)}
+
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve()
     else:
-        print(json.dumps(asyncio.run(measure(sys.argv[2]))))
+        print(json.dumps(asyncio.run(MEASURES[sys.argv[1]](sys.argv[2]))))

@@ -10,7 +10,7 @@ from statistics import quantiles
 
 import pytest
 
-from tests.benchmarks.test_start_bench import CLOUDLLM, first_echo, interleaved, wall
+from tests.benchmarks.typist import CLOUDLLM, first_echo, interleaved, wall
 
 INSTALLED = 200
 ROUNDS = 41

@@ -150,10 +150,11 @@ def test_check_says_ok(file: Path) -> None:
 
 
 def test_check_prints_notices_on_standard_error(file: Path) -> None:
-    run("set", "budget.day", "3")
+    file.write_text('[providers.openai]\napi_key = "sk-x"\n', encoding="utf-8")
+    file.chmod(0o644)
     result = run("check")
     assert result.stdout == "ok\n"
-    assert result.stderr.endswith("budget.day: has no effect in this version\n")
+    assert result.stderr.endswith(f"others can read it; run: chmod 600 {file}\n")
 
 
 def test_check_finds_every_mistake_and_every_broken_provider(file: Path) -> None:

@@ -26,6 +26,7 @@ from cloudllm import (
     StreamEnded,
     TextDelta,
     Trimmed,
+    TurnInfo,
     UsageError,
 )
 from cloudllm.sync import LLMSession as BlockingSession
@@ -97,6 +98,16 @@ async def test_a_plugin_may_add_messages_and_change_parameters(write: Write) -> 
     assert reply.content == "Hello there"
 
 
+async def test_a_request_that_ends_with_the_beginning_of_an_answer_may_be_changed(
+    write: Write,
+) -> None:
+    write("adds", request_hook("return replace(request, temperature=0.5)"))
+    begun = (Message(Role.USER, "Go on"), Message(Role.ASSISTANT, "And so"))
+    turn = TurnInfo(session="s", number=1, model="acme/one")
+    given = await hooks().request(Request(messages=begun), turn, lambda _: None)
+    assert (given.messages, given.temperature) == (begun, 0.5)
+
+
 async def test_an_estimate_counts_what_was_really_sent(write: Write) -> None:
     write("pads", request_hook(APPEND.format(text=" word" * 1000)))
     script = Script([TextDelta("Hello"), StreamEnded("stop")])
@@ -136,7 +147,7 @@ async def test_G3_a_veto_stops_the_turn_before_anything_is_sent(write: Write) ->
     [
         ("Refused('no: never')", Refused, "no: never"),
         ("RateLimited('slow down')", RateLimited, "plugin no (cloudllm-no 1.2): slow down. Wait"),
-        ("UsageError('two\\nlines\\x1b[2J')", UsageError, "plugin no (…): two lines [2J"),
+        ("UsageError('two\\nlines\\x1b[2J')", UsageError, "plugin no (…): two lines␛[2J"),
         ("PluginError('broken')", PluginError, "plugin no (…): broken"),
         ("Own('x')", Refused, "plugin no (…): Refused"),
     ],

@@ -61,6 +61,7 @@ def _run(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         ("models", "--json", "-p", "openai"),
         ("providers",),
         ("providers", "openai"),
+        ("usage",),
     ],
 )
 def test_G2_no_command_but_a_chat_opens_a_connection(arguments: tuple[str, ...], log: Path) -> None:
@@ -76,8 +77,9 @@ def test_G2_a_chat_starts_loads_litellm_and_answers_offline(log: Path) -> None:
     assert not log.exists(), log.read_text()
 
 
+@pytest.mark.slow
 def test_G2_the_witness_sees_what_a_chat_with_a_provider_does(log: Path) -> None:
-    done = _run("ask", "x")
+    done = _run("ask", "x", "-o", "retry.attempts=1")
     assert done.returncode == 4
     attempts = log.read_text().splitlines()
     assert attempts

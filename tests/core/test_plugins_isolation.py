@@ -32,7 +32,7 @@ GOOD = {PROVIDERS: PROVIDER, SESSIONS: LISTENER}
 
 AT_IMPORT = [
     ("raise RuntimeError('boom')", "loading failed: RuntimeError: boom"),
-    ("raise RuntimeError('a\\n\\x1b[2Jb')", "loading failed: RuntimeError: a [2Jb"),
+    ("raise RuntimeError('a\\n\\x1b[2Jb')", "loading failed: RuntimeError: a ␛[2Jb"),
     ("raise SystemExit(3)", "loading failed: SystemExit: 3"),
     ("raise KeyboardInterrupt", "loading failed: KeyboardInterrupt"),
     ("raise GeneratorExit", "loading failed: GeneratorExit"),

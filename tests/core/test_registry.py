@@ -125,3 +125,12 @@ def test_client_reads_variables_and_no_file(monkeypatch: pytest.MonkeyPatch, hom
     assert given.api_key is not None
     assert given.api_key.get_secret_value() == "sk-other"
     assert given.api_base == "http://127.0.0.1:1/v1"
+
+
+def test_a_key_goes_over_plain_http_only_where_the_settings_say_so() -> None:
+    toml = '[providers.openai]\napi_base = "http://file/v1"\nallow_plain_http = true\n'
+    assert _registry(toml, OPENAI_API_KEY=KEY).client("openai").allow_plain_http
+    registry = _registry(toml.replace("true", "false"), OPENAI_API_KEY=KEY)
+    assert not registry.client("openai").allow_plain_http
+    with pytest.raises(ConfigurationError, match="unencrypted to file"):
+        registry.live_models("openai")

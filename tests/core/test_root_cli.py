@@ -111,6 +111,7 @@ def test_no_plugins_is_named_as_the_cause(install: Install) -> None:
     assert err.endswith("switched off by --no-plugins. Leave out --no-plugins\n")
 
 
+@pytest.mark.slow
 def test_an_error_is_shown_while_a_plugin_is_still_at_work(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

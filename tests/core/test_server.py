@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
+import math
 import socket
 import time
 from collections.abc import Iterator
@@ -190,3 +192,58 @@ def test_it_knows_a_web_page(server: WireServer, post: Post) -> None:
     answer = post()
     assert answer.headers.get_content_type() == "text/html"
     assert b"<!doctype html>" in answer.read()
+
+
+def test_a_stream_of_its_own(server: WireServer, post: Post) -> None:
+    server.replies(Reply(stream=[b"one ", 0.01, b"two"], headers={"content-type": "text/x"}))
+    answer = post()
+    assert (answer.headers["content-type"], answer.read()) == ("text/x", b"one two")
+
+
+@pytest.mark.parametrize("cut", ["close", "reset"])
+def test_a_stream_of_its_own_is_cut_at_its_end(server: WireServer, post: Post, cut: Any) -> None:
+    server.replies(Reply(stream=[b"one"], cut=cut))
+    answer = post()
+    with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+        answer.read()
+    answer.close()
+
+
+def test_raw_bytes_and_the_connection_stays_open(server: WireServer) -> None:
+    head = b"HTTP/1.1 418 Teapot\r\ncontent-length: 2\r\nretry-after: 1\r\nretry-after: 2\r\n\r\n"
+    server.replies(Reply(raw=[head, b"hi"]))
+    connection = http.client.HTTPConnection(*server.address, timeout=5)
+    for status, body in [(418, b"hi"), (200, b"[DONE]")]:
+        connection.request("POST", "/v1/chat/completions", '{"stream": true}')
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert body in answer.read()
+    connection.close()
+
+
+def test_raw_bytes_and_the_connection_closes(server: WireServer) -> None:
+    server.replies(Reply(raw=[b"SSH-2.0\r\n"], cut="close"))
+    with socket.create_connection(server.address) as caller:
+        caller.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n\r\n")
+        assert caller.makefile("rb").read() == b"SSH-2.0\r\n"
+
+
+def test_an_endless_pause_lasts_until_the_caller_leaves(
+    server: WireServer, post: Post, connections: list[http.client.HTTPConnection]
+) -> None:
+    server.replies(Reply(stream=[b"one", math.inf, b"two"]))
+    assert post().read(3) == b"one"
+    assert not server.wait_for_disconnects(timeout=0.05)
+    connections[0].close()
+    assert server.wait_for_disconnects()
+
+
+def test_no_more_is_sent_than_is_read(server: WireServer) -> None:
+    sent = itertools.count()
+    endless = (b"x" * 65_536 for _ in sent)
+    server.replies(Reply(raw=endless))
+    with socket.create_connection(server.address) as caller:
+        caller.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n\r\n")
+        assert caller.recv(65_536)
+        time.sleep(0.2)
+        assert next(sent) < 1_000

@@ -95,7 +95,7 @@ async def test_a_turn_is_one_stream_of_events() -> None:
     )
     events = await events_of(session.stream_message(Role.USER, "Hi"))
     assert events[:-1] == [RequestSent("acme/one"), ReasoningDelta("hm"), TextDelta("a")]
-    assert events[-1] == TurnFinished(session.history[-1])
+    assert events[-1] == TurnFinished(session.history[-1], session.attempts)
     assert (session.history[-1].content, session.history[-1].reasoning) == ("a", "hm")
 
 
@@ -248,7 +248,8 @@ async def test_defect_c_room_is_kept_for_the_answer() -> None:
 
 async def test_defect_d_a_failed_turn_leaves_no_user_message_behind() -> None:
     session = LLMSession(
-        ACME, gateway=(script := Script([NetworkError("no route")], [TextDelta("Hi"), END]))
+        ACME,
+        gateway=(script := Script([NetworkError("no route", tries=1)], [TextDelta("Hi"), END])),
     )
     with pytest.raises(NetworkError):
         await session.send_message(Role.USER, "one")
@@ -284,7 +285,7 @@ async def test_defect_f_trimmed_text_stays_in_the_history() -> None:
 
 
 async def test_defect_g_the_user_is_told_what_was_left_out() -> None:
-    session = LLMSession(ACME, max_tokens=60, gateway=Script())
+    session = LLMSession(ACME, max_tokens=60, gateway=Script([StreamEnded("stop")]))
     await session.send_message(Role.USER, "word " * 12)
     first, second, *_ = await events_of(session.stream_message(Role.USER, "word " * 25))
     assert isinstance(first, Trimmed)

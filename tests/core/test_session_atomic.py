@@ -25,6 +25,7 @@ from cloudllm import (
     ModelInfo,
     ReasoningDelta,
     Request,
+    RetryPolicy,
     Role,
     ServerError,
     Status,
@@ -38,6 +39,7 @@ from cloudllm import (
 
 ACME = Client(provider="acme", label="Acme AI", model="one")
 END = StreamEnded("stop", Usage(input_tokens=7, output_tokens=3))
+AT_ONCE = RetryPolicy(first=0.0)
 Ending = Literal["stop", "cut", "error", "bug", "hang", "nothing"]
 
 
@@ -151,15 +153,17 @@ def test_G3_the_history_is_always_what_was_kept_and_nothing_else(script: list[Tu
 
 async def live_through(script: list[Turn]) -> None:
     gateway = Fates(Fate([]))
-    session = LLMSession(ACME, gateway=gateway)
+    session = LLMSession(ACME, gateway=gateway, retry=AT_ONCE)
     expected: list[tuple[str, str, str, Status]] = []
     spent = Usage()
+    failed: str | None = None
     held: list[object] = []
     for number, turn in enumerate(script):
         gateway.next = turn.fate
         gateway.hanging.clear()
-        retry = turn.retry and bool(expected)
-        text = expected[-2][1] if retry else f"message {number}"
+        retry = turn.retry and bool(expected or failed)
+        again = retry and failed is None
+        text = (failed or expected[-2][1]) if retry else f"message {number}"
         stream = session.retry_message if retry else partial(session.stream_message, "user", text)
         reader = asyncio.create_task(read(stream, turn, held))
         del stream
@@ -168,8 +172,11 @@ async def live_through(script: list[Turn]) -> None:
         hang.cancel()
         reader.cancel()
         await asyncio.gather(reader, hang, return_exceptions=True)
+        if not again:
+            failed = text if turn.status is None else None
         if turn.status is not None:
-            expected[len(expected) - 2 * retry :] = [
+            failed = None
+            expected[len(expected) - 2 * again :] = [
                 ("user", text, "", Status.COMPLETE),
                 ("assistant", *told(turn.seen), turn.status),
             ]
@@ -229,7 +236,7 @@ def check_invariants(session: LLMSession) -> None:
 
 def a_session(fate: Fate) -> tuple[LLMSession, Fates]:
     gateway = Fates(fate)
-    return LLMSession(ACME, gateway=gateway), gateway
+    return LLMSession(ACME, gateway=gateway, retry=AT_ONCE), gateway
 
 
 LONG = Fate([TextDelta("some "), TextDelta("text")], "hang")

@@ -24,7 +24,7 @@ from cloudllm import (
     Trimmed,
     TurnFinished,
 )
-from cloudllm.tokens import count_message
+from cloudllm.tokens import Profile, count_message, profile_message
 
 ACME = Client(provider="acme", label="Acme AI", model="one")
 
@@ -172,11 +172,11 @@ async def test_each_message_is_counted_once_however_many_turns_follow(
 ) -> None:
     counted: list[Message] = []
 
-    def count(message: Message) -> int:
+    def count(message: Message) -> Profile:
         counted.append(message)
-        return count_message(message)
+        return profile_message(message)
 
-    monkeypatch.setattr("cloudllm.session.count_message", count)
+    monkeypatch.setattr("cloudllm.context.conversation.profile_message", count)
     session = LLMSession(ACME, gateway=Strict(10**6, says=None), system_prompt="Be brief.")
     for number in range(20):
         await send(session, f"message {number}")

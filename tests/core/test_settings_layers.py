@@ -30,6 +30,7 @@ VALUES: Mapping[str, tuple[Any, Any, Any]] = {
     "timeout.total": (100.0, "none", 300.0),
     "repl.sentinel": (".", "\\end", "EOF"),
     "repl.markdown": (True, False, True),
+    "repl.colors": ({"link": "red"}, {"code": "bold blue"}, {"rule": "dim", "url": "#ff8800"}),
     "plugins.deny": (["a"], ["b", "c"], []),
     "providers.work.api_base": ("https://a", "https://b", "https://c"),
     "providers.work.extends": ("openai", "anthropic", "echo"),
@@ -43,6 +44,8 @@ def _as_text(value: object) -> str:
             return str(value).lower()
         case list():
             return ",".join(value) or "[]"
+        case dict():
+            return ",".join(f"{name}={text}" for name, text in value.items())
         case _:
             return str(value)
 

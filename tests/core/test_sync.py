@@ -56,7 +56,7 @@ class Slow:
                     self.hanging.set()
                     await asyncio.Event().wait()
                 if word == "fail":
-                    raise NetworkError("no route")
+                    raise NetworkError("no route", tries=1)
                 await asyncio.sleep(0.001)
                 yield TextDelta(word)
             yield END

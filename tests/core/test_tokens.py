@@ -4,19 +4,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
 import time
-from pathlib import Path
+from random import Random
 
 import pytest
-import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudllm import Message, Role, ToolCall, context, events, messages, provider
-from cloudllm.tokens import count_message, count_text
+from cloudllm.tokens import (
+    KINDS,
+    ZERO,
+    Profile,
+    count_message,
+    count_text,
+    profile_message,
+    profile_text,
+)
+from tests.core.tokenizers_offline import tokenizer
 
 SAMPLES = {
     "English": (
@@ -102,24 +109,9 @@ SAMPLES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def o200k(monkeypatch: pytest.MonkeyPatch) -> tiktoken.Encoding:
-    """The encoding of current OpenAI models, from the file that litellm brings along."""
-    spec = importlib.util.find_spec("litellm")
-    assert spec is not None
-    assert spec.origin is not None
-    folder = Path(spec.origin).parent / "litellm_core_utils" / "tokenizers"
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(folder))
-    return tiktoken.get_encoding("o200k_base")
-
-
-def test_the_estimate_is_within_20_percent_for_every_kind_of_text(
-    o200k: tiktoken.Encoding,
-) -> None:
-    errors = {
-        name: round(count_text(text) / len(o200k.encode(text)) - 1, 2)
-        for name, text in SAMPLES.items()
-    }
+def test_the_estimate_is_within_20_percent_for_every_kind_of_text() -> None:
+    real = tokenizer("o200k_base")
+    errors = {name: round(count_text(text) / real(text) - 1, 2) for name, text in SAMPLES.items()}
     assert {name: error for name, error in errors.items() if abs(error) > 0.2} == {}
 
 
@@ -134,6 +126,45 @@ def test_text_never_costs_less_than_nothing_nor_much_more_than_its_bytes(
     together = count_text(one + two)
     assert 0 <= together <= 2 * len((one + two).encode()) + 1
     assert together <= count_text(one) + count_text(two) + 0.3 * len(one + two) + 3
+
+
+@given(st.lists(st.text(max_size=100), max_size=8), st.randoms(use_true_random=False))
+def test_profiles_add_up_exactly_in_whatever_order(texts: list[str], random: Random) -> None:
+    profiles = [profile_text(text) for text in texts]
+    total = sum(profiles, ZERO)
+    random.shuffle(profiles)
+    assert sum(profiles, ZERO) == total
+    assert hash(sum(profiles, ZERO)) == hash(total)
+    assert total - total == ZERO
+    assert min(total) >= 0
+    assert len(total) == len(KINDS)
+    assert abs(total.tokens - sum(map(count_text, texts))) <= len(texts)
+
+
+@given(st.text(max_size=200), st.sampled_from(Role))
+def test_a_message_is_its_text_and_its_borders(text: str, role: Role) -> None:
+    borders = profile_message(Message(role, text)) - profile_text(text)
+    assert borders == profile_message(Message(role, ""))
+    assert borders.tokens == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (" the harbour froze", "words"),
+        ("(((;;;)))", "signs"),
+        ("123 456", "digits"),
+        ("昨天晚上下了一场大雨", "han"),
+        ("コーヒーを", "kana"),
+        ("어젯밤에", "hangul"),
+        ("Утром в деревне", "script"),
+        ("😀🚀✅", "emoji"),
+    ],
+)
+def test_each_kind_of_text_is_told_apart(text: str, kind: str) -> None:
+    profile = profile_text(text)
+    assert profile[KINDS.index(kind)] == max(profile)
+    assert isinstance(profile, Profile)
 
 
 def test_100_kb_take_at_most_20_ms() -> None:

@@ -16,8 +16,9 @@ from cloudllm import Provider, hookspecs
 from cloudllm.keys import bundled
 from cloudllm.plugins import Plugins
 from cloudllm.repl.commands import COMMANDS
+from cloudllm.repl.commands.base import SlashCommand
 from cloudllm.repl.commands.plugin import collect
-from cloudllm.settings.fields import ProviderTable, Unused
+from cloudllm.settings.fields import ProviderTable
 from cloudllm.settings.layers import variable
 from cloudllm.settings.model import Settings, expects, in_toml, leaf_fields
 from cloudllm.settings.text import Key, dotted, toml_value
@@ -43,9 +44,9 @@ def commands() -> str:
     bundled_plugins.load_sessions()
     table = {**COMMANDS, **collect(bundled_plugins, COMMANDS)}
     lines = [
-        "| command | does |",
-        "|---|---|",
-        *(f"| `{table[name].usage}` | {table[name].summary} |" for name in sorted(table)),
+        "| command | short | does | for example |",
+        "|---|---|---|---|",
+        *(_command(table[name]) for name in sorted(table)),
     ]
     return "".join(f"{line}\n" for line in lines)
 
@@ -105,6 +106,12 @@ def rendered(name: str) -> str:
     return f"{before}{begin}\n{PAGES[name]()}\n{end}{after}"
 
 
+def _command(command: SlashCommand) -> str:
+    example = f"`{command.example}`" if command.example else ""
+    short = _code(command.aliases, ", ")
+    return f"| `{command.usage}` | {short} | {command.summary} | {example} |"
+
+
 def _declared(provider: Provider) -> Iterator[str]:
     optional = " (optional)" if provider.key_env and provider.key_optional else ""
     without = "none is needed" if provider.offline else "see below"
@@ -147,8 +154,6 @@ def _all() -> Iterator[tuple[Key, FieldInfo]]:
 
 def _row(key: Key, field: FieldInfo, default: str) -> str:
     meaning = field.description or ""
-    if any(isinstance(each, Unused) for each in field.metadata):
-        meaning += " (Not in effect yet.)"
     shown = "" if key[0] in ("aliases", "providers") else f"`{default}`"
     cells = f"`{dotted(key)}`", f"`{variable(key)}`", expects(field).text, shown, meaning
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from cloudllm.looks import NAMES, flaw
 from cloudllm.settings import Settings
 from cloudllm.settings.fields import ProviderTable
 from cloudllm.settings.model import expects, leaf_fields
@@ -51,6 +53,14 @@ def test_the_example_is_a_valid_configuration(tmp_path: Path) -> None:
     assert settings.notices == ()
     assert settings.timeout.total is None
     assert settings.providers["work"]["api_key_env"] == "WORK_LLM_KEY"
+
+
+def test_every_look_is_named_and_the_example_is_one_of_them() -> None:
+    page = (generate.DOCS / "configuration.md").read_text(encoding="utf-8")
+    section = page.split("## How replies look\n")[1].split("\n## ")[0]
+    assert set(NAMES) <= set(re.findall(r"`([\w-]+)`", section))
+    example = tomllib.loads(section.split("```toml\n")[1].split("```")[0])
+    assert flaw(example["repl"]["colors"]) is None
 
 
 def test_a_page_without_markers_is_an_error(

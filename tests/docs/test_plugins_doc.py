@@ -35,8 +35,8 @@ def section(title: str) -> str:
     return found[1]
 
 
-def test_hooks_are_the_five_and_no_other() -> None:
-    names = ("providers", "commands", "request", "event", "reply")
+def test_hooks_are_the_seven_and_no_other() -> None:
+    names = ("providers", "commands", "toolbar", "context_strategies", "request", "event", "reply")
     assert set(_HOOKS) == {f"cloudllm_{name}" for name in names}
 
 

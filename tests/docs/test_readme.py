@@ -19,7 +19,7 @@ config      a whole config.toml; `cloudllm config check` must accept it.
 first-chat  the one command that sets everything up and starts a chat on the local model; run in a
             copy of the checkout, then told Hello. What it prints on standard output, with pip quiet,
             is taken for the model's answer.
-run-tests   the one command that sets everything up and passes the tests; run in a copy.
+run-tests   the one command that sets everything up and passes the tests; `.ci/run` runs it in a copy.
 not run     shown only.
 
 A command of `first-chat` and `run-tests` may stand with or without `$ ` and over several lines.
@@ -43,7 +43,6 @@ import pytest
 from cloudllm.testing import WireServer
 
 _ROOT = Path(__file__).parents[2]
-_INNER = "README_TEST_RUNNING"  # set for the README's own test run, which must not start another
 _HOME = os.environ.get("HOME", "")  # where pip's settings and cache are; conftest moves HOME away
 
 _BLOCK = re.compile(
@@ -108,9 +107,6 @@ def matches(expected: str, printed: str) -> bool:
 
 
 _BLOCKS = blocks_of((_ROOT / "README.md").read_text())
-
-
-_outer_run = pytest.mark.skipif(_INNER in os.environ, reason="this is the README's own test run")
 
 
 def _named(name: str) -> list[Block]:
@@ -209,7 +205,6 @@ def test_configuration_is_accepted(block: Block, home: Path, environment: dict[s
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@_outer_run
 @pytest.mark.parametrize("block", _named("first-chat"), ids=str)
 def test_first_chat_answers_on_a_fresh_machine(block: Block, checkout: Path) -> None:
     done = _run_alone(command_of(block), checkout, text="Hello\n\\end\n", PIP_QUIET="1")
@@ -217,14 +212,14 @@ def test_first_chat_answers_on_a_fresh_machine(block: Block, checkout: Path) -> 
     assert done.stdout.strip(), done.stderr[-4000:]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-@_outer_run
-@pytest.mark.parametrize("block", _named("run-tests"), ids=str)
-def test_tests_pass_on_a_fresh_machine(block: Block, checkout: Path) -> None:
-    done = _run_alone(command_of(block), checkout, **{_INNER: "1"})
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    assert re.search(r"\b[1-9]\d* passed\b", done.stdout), done.stdout[-2000:]
+def test_the_test_command_is_what_ci_runs() -> None:
+    """Here it would run itself: `.ci/run` has this file print the command, and runs it in a copy."""
+    assert '"$python" tests/docs/test_readme.py run-tests' in (_ROOT / ".ci/run").read_text()
+    done = subprocess.run(
+        [sys.executable, __file__, "run-tests"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == command_of(_named("run-tests")[0])
+    assert 'pytest -m "not slow"' in done.stdout
 
 
 def test_blocks_are_found_with_mark_language_and_line() -> None:
@@ -287,3 +282,7 @@ def _git(folder: Path, *arguments: str) -> list[str]:
         ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
     )
     return [name for name in done.stdout.split("\0") if name]
+
+
+if __name__ == "__main__":
+    print(command_of(_named(sys.argv[1])[0]))

@@ -38,7 +38,7 @@ def test_scripts_are_valid_and_stop_at_the_first_error(root: Path) -> None:
         "lint-imports",
         "hatchling build -t wheel",
         "cloudllm -m echo/echo",
-        "'not slow and not benchmark'",
+        '"$python" tests/docs/test_readme.py run-tests',
         "'slow and not benchmark'",
         "tests 'benchmark'",
     ],

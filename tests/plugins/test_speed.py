@@ -6,6 +6,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pytest
+
 from cloudllm import Message, ReasoningDelta, RequestSent, Role, TextDelta, TurnInfo, Usage
 from cloudllm_plugins.speed import Stopwatch
 
@@ -39,6 +41,17 @@ def test_estimated_tokens_are_marked_and_unknown_ones_are_said() -> None:
     assert [row.split()[-1] for row in rows(stopwatch)[1:]] == ["~300", "unknown"]
 
 
+def test_the_status_row_shows_the_last_one_if_anybody_knows() -> None:
+    stopwatch = Stopwatch()
+    assert stopwatch.latest() == []
+    stopwatch.event(RequestSent("acme/one"), TURN, 0.0)
+    stopwatch.event(TextDelta("a"), TURN, 1.0)
+    stopwatch.reply(REPLY, TURN, 3.0)
+    assert stopwatch.latest() == ["150 tokens/s"]
+    stopwatch.reply(replace(REPLY, usage=None), TURN, 4.0)
+    assert stopwatch.latest() == []
+
+
 def test_turns_of_many_sessions_are_kept_apart_and_the_oldest_forgotten() -> None:
     stopwatch = Stopwatch()
     for number in range(2000):
@@ -59,6 +72,7 @@ def test_a_reply_that_began_nobody_knows_when_has_no_rate() -> None:
     assert rows(stopwatch)[1:] == ["acme/one 0.00 s 0.00 s unknown"]
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_replies_of_the_chat() -> None:
     command = [sys.executable, "-m", "cloudllm", "run", "-", "-m", "echo/echo"]
     typed = "/speed\nhello\n\\end\n/speed\n"

@@ -260,3 +260,36 @@ def test_a_provider_without_address_and_hosts_is_refused() -> None:
     registry.plugins.providers["acme"] = []
     with pytest.raises(ConfigurationError, match="acme declares neither api_base nor hosts"):
         registry.client("acme/m")
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["ollama/m", "lm-studio/m", "llama-cpp/m", "vllm/m", "echo/echo", "mine/m", "box/m"],
+)
+def test_G10_what_runs_on_this_machine_is_free(model: str) -> None:
+    toml = (
+        '[providers.mine]\nextends = "ollama"\n'
+        '[providers.box]\nextends = "vllm"\napi_base = "http://localhost:9000/v1"\n'
+    )
+    assert _client(model, toml).free
+
+
+@pytest.mark.parametrize(
+    ("model", "environ"),
+    [
+        ("ollama/m", {"OLLAMA_HOST": "192.168.1.5"}),
+        ("ollama/gpt-oss:120b-cloud", {}),
+        ("ollama/minimax-m2:cloud", {}),
+        ("vllm/m", {"HOSTED_VLLM_API_BASE": "https://gpu.example/v1"}),
+        ("far/m", {}),
+        ("litellm-proxy/m", {}),
+        ("openai/gpt-6-luna", {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}),
+    ],
+)
+def test_G10_what_may_cost_something_is_not_free(model: str, environ: dict[str, str]) -> None:
+    toml = '[providers.far]\nextends = "vllm"\napi_base = "https://gpu.example/v1"\n'
+    assert not _client(model, toml, **environ).free
+
+
+def test_localhost_is_this_machine_too() -> None:
+    assert _client("ollama/m", OLLAMA_HOST="localhost:11434").free

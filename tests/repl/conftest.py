@@ -34,6 +34,13 @@ class SafeScreen(pyte.HistoryScreen):
         super().draw("".join(c for c in data if wcwidth(c) != 0 or unicodedata.combining(c)))
 
 
+def _take_terminal() -> None:
+    """In the new process: as a shell would start it, whatever is ignored where the tests run."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """A program on a PTY: `send` types, `wait` polls until a pattern is on the screen."""
 
@@ -54,7 +61,7 @@ class Terminal:
             stderr=slave,
             env={"TERM": "xterm-256color", **env},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - one thread
         )
 
     def send(self, text: str | bytes) -> None:
@@ -223,7 +230,7 @@ def chat(running: Chat) -> Iterator[Chat]:
     running.server.default = GREETING
     running.terminal.clear_screen()
     yield running
-    running.terminal.send("x\x03")
+    running.terminal.send("\x01x\x03")  # in front, or it would be suggested to later tests
     running.terminal.settle(0.05)
     while running.terminal.editor():  # the first Ctrl-C has stopped a reply that was not over
         running.terminal.send("\x03")

@@ -52,6 +52,7 @@ def test_a_pipe_holds_a_conversation(cloudllm: Run, server: WireServer) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_echo_provider_needs_no_key(cloudllm: Run) -> None:
     done = cloudllm("-m", "echo/echo", typed=b"hello\n\\end\n", OPENAI_API_KEY="")
     assert done.returncode == 0
@@ -59,6 +60,7 @@ def test_the_echo_provider_needs_no_key(cloudllm: Run) -> None:
     assert b"no language model" in done.stdout
 
 
+@pytest.mark.slow
 def test_only_a_blocks_first_line_may_be_a_command(cloudllm: Run, server: WireServer) -> None:
     done = cloudllm(typed=b"text\n/quit\n\\end\n//quit\n\\end\n/quit\nnot sent\n")
     assert done.returncode == 0
@@ -67,7 +69,7 @@ def test_only_a_blocks_first_line_may_be_a_command(cloudllm: Run, server: WireSe
 
 
 def test_G3_a_failed_turn_ends_a_pipe_with_its_exit_code(cloudllm: Run, server: WireServer) -> None:
-    server.replies(Reply.error(500, "out of order"))
+    server.replies(Reply.error(400, "out of order"))
     done = cloudllm(typed=b"one\n\\end\ntwo\n\\end\n")
     assert done.returncode == 4
     assert done.stdout == b""
@@ -96,11 +98,41 @@ def test_bad_input_is_one_clear_line(
     assert not server.requests
 
 
+@pytest.mark.slow
 def test_a_cut_reply_is_printed_and_exits_with_5(cloudllm: Run, server: WireServer) -> None:
     server.replies(Reply(text=["half ", "a ", "reply"], cut_after=2))
     done = cloudllm("ask", "go")
     assert (done.returncode, done.stdout) == (5, b"half a \n")
     assert b"The reply was cut" in done.stderr
+
+
+@pytest.mark.slow
+def test_G10_in_a_pipe_a_budget_ends_the_run_and_asks_nobody(
+    cloudllm: Run, server: WireServer
+) -> None:
+    done = cloudllm("-o", "budget.day=0.01", typed=b"one\n\\end\none\n\\end\n")
+    assert (done.returncode, done.stdout) == (7, b"")
+    assert b"nobody knows the price" in done.stderr
+    assert b"Send the same" not in done.stderr
+    assert not server.requests
+
+
+@pytest.mark.slow
+def test_in_a_pipe_there_is_nobody_to_be_offered_anything(
+    cloudllm: Run, server: WireServer
+) -> None:
+    server.replies(
+        Reply.error(503, "busy"),
+        Reply(reasoning="hm", text="to be", finish_reason="length"),
+        Reply(text=["half ", "a ", "reply"], cut_after=2),
+    )
+    done = cloudllm(typed=b"one\n\\end\ntwo\n\\end\nthree\n\\end\n")
+    assert (done.returncode, done.stdout) == (5, b"to be\nhalf a \n")
+    for words in (b"next try 2 of 3 in", b"2 attempts", b"limit of its length", b"was cut"):
+        assert words in done.stderr
+    for words in (b"/continue", b"/retry", b"hm"):
+        assert words not in done.stderr
+    assert len(server.requests) == 3
 
 
 def test_ask_prints_the_reply_and_nothing_else(cloudllm: Run, server: WireServer) -> None:
@@ -110,6 +142,7 @@ def test_ask_prints_the_reply_and_nothing_else(cloudllm: Run, server: WireServer
     assert sent == "what is this?\n\na file\nof text"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_shared_options_stand_before_or_after_the_command(
     place: int, cloudllm: Run, server: WireServer
@@ -151,6 +184,7 @@ def test_a_wrong_command_line_is_one_clear_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_run_reads_the_same_grammar_from_a_file(
     cloudllm: Run, server: WireServer, tmp_path: Path
 ) -> None:
@@ -171,6 +205,7 @@ def test_a_missing_key_names_variable_place_and_the_way_without(cloudllm: Run) -
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_wrong_key_exits_with_3_and_is_not_shown(cloudllm: Run, server: WireServer) -> None:
     server.replies(Reply(status=401, body='{"error": {"message": "no such key: {key}"}}'))
     done = cloudllm("ask", "x")
@@ -179,11 +214,13 @@ def test_a_wrong_key_exits_with_3_and_is_not_shown(cloudllm: Run, server: WireSe
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_variable_of_the_rust_crate_is_accepted(cloudllm: Run, server: WireServer) -> None:
     assert cloudllm("ask", "x", OPENAI_API_KEY="", OPEN_AI_SECRET="sk-seed").returncode == 0
     assert server.requests[0].key == "sk-seed"
 
 
+@pytest.mark.slow
 def test_an_endpoint_of_toml_alone(cloudllm: Run, server: WireServer, home: Path) -> None:
     home.mkdir()
     (home / "config.toml").write_text(
@@ -196,6 +233,7 @@ def test_an_endpoint_of_toml_alone(cloudllm: Run, server: WireServer, home: Path
     assert server.requests[0].body["model"] == "big"
 
 
+@pytest.mark.slow
 def test_G7_an_endpoint_with_its_own_address_does_not_inherit_the_key(
     cloudllm: Run, server: WireServer, home: Path
 ) -> None:
@@ -227,6 +265,7 @@ def test_a_wrong_endpoint_is_named_with_its_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_gets_one_line(server: WireServer) -> None:
     server.default = Reply(text=["x" * 1000] * 200, delay=0.01)
     process = subprocess.Popen(
@@ -260,7 +299,15 @@ def test_closed_standard_output_is_one_line(server: WireServer) -> None:
     assert not server.requests
 
 
-@pytest.mark.parametrize("arguments", [("ask",), ("run", "-"), ()])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ask",),
+        pytest.param(("run", "-"), marks=pytest.mark.slow),
+        pytest.param((), marks=pytest.mark.slow),
+    ],
+)
 def test_G12_ctrl_c_in_a_pipe_ends_the_line_and_the_program(
     arguments: tuple[str, ...], server: WireServer
 ) -> None:
@@ -288,6 +335,7 @@ def test_G12_ctrl_c_in_a_pipe_ends_the_line_and_the_program(
     assert server.wait_for_disconnects(1)
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_a_reply_says_so(server: WireServer) -> None:
     server.default = Reply(text="late", first_delay=30)
     process = subprocess.Popen(
@@ -306,6 +354,7 @@ def test_ctrl_c_before_a_reply_says_so(server: WireServer) -> None:
     assert (process.returncode, shown, errors) == (130, b"", b"Stopped.\n")
 
 
+@pytest.mark.slow
 def test_G14_a_dumb_terminal_gets_append_only_text(terminal: Any, server: WireServer) -> None:
     t = terminal("--plain")
     t.wait("on a line of its own sends")
@@ -313,7 +362,7 @@ def test_G14_a_dumb_terminal_gets_append_only_text(terminal: Any, server: WireSe
     t.wait("Hello from the wire")
     t.wait("12 tokens")
     assert b"\x1b" not in t.raw
-    server.replies(Reply.error(500, "out of order"))
+    server.replies(Reply.error(400, "out of order"))
     t.send("hi\n\\end\n")
     t.wait("out of order")
     t.send("again\n\\end\n")
@@ -322,6 +371,7 @@ def test_G14_a_dumb_terminal_gets_append_only_text(terminal: Any, server: WireSe
     assert t.leave() == 0
 
 
+@pytest.mark.slow
 def test_G12_ctrl_c_in_plain_mode_stops_the_reply_and_keeps_the_chat(
     terminal: Any, server: WireServer
 ) -> None:
@@ -343,12 +393,14 @@ def test_G12_ctrl_c_in_plain_mode_stops_the_reply_and_keeps_the_chat(
     assert t.leave() == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
 def test_a_proxy_is_not_asked_for_a_server_on_this_machine(variable: str, cloudllm: Run) -> None:
     done = cloudllm("ask", "hi", **{variable: "http://127.0.0.1:9"})
     assert (done.returncode, done.stdout) == (0, b"Hello from the wire.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("ask", "hi"), ()], ids=["ask", "pipe"])
 def test_a_full_disk_behind_standard_output_is_one_line(
     arguments: tuple[str, ...], server: WireServer
@@ -368,6 +420,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_closed_standard_error_does_no_harm(server: WireServer) -> None:
     done = subprocess.run(
         ["sh", "-c", f'"{sys.executable}" -m cloudllm ask go 2>&-'],
@@ -391,13 +444,18 @@ def test_what_is_no_address_is_one_line(address: str, cloudllm: Run) -> None:
     assert b"pw" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_reply_at_its_limit_says_so(cloudllm: Run, server: WireServer) -> None:
     server.replies(Reply(text="to be continued", finish_reason="length"))
     done = cloudllm("ask", "x")
-    assert (done.returncode, done.stdout) == (0, b"to be continued\n")
-    assert b"limit of its length" in done.stderr
+    assert (done.returncode, done.stdout) == (5, b"to be continued\n")
+    assert (
+        done.stderr
+        == b"The reply stopped at the limit of its length (max_output_tokens, or the model's own).\n"
+    )
 
 
+@pytest.mark.slow
 def test_the_env_file_counts_from_the_start(
     terminal: Any, server: WireServer, tmp_path: Path
 ) -> None:
@@ -418,6 +476,7 @@ def test_G14_a_terminal_that_is_dumb_gets_no_escapes(terminal: Any) -> None:
     assert b"\x1b" not in t.raw
 
 
+@pytest.mark.slow
 def test_G12_ctrl_c_drops_a_begun_block(terminal: Any, server: WireServer) -> None:
     t = terminal("--plain")
     t.wait("on a line of its own sends")

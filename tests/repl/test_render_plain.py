@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from cloudllm.repl.render.plain import TAB, Frame, PlainRenderer
+from cloudllm.repl.render.frame import Frame
+from cloudllm.repl.render.plain import TAB, PlainRenderer
 from cloudllm.repl.render.sanitize import clean
+from cloudllm.repl.theme import theme
 
 FAMILY = "👩‍👩‍👧‍👦"
 PIECES = ["a", "word ", "\n", "\t", "中", "é", "e\u0301", FAMILY, "🇩🇪", "👍🏽", "❤️", "1️⃣"]
@@ -28,6 +30,10 @@ def _lines(text: str) -> list[str]:
     """The filtered text's lines, without tabs: those have tests of their own."""
     lines = clean(text).split("\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def _live(frame: Frame) -> list[str]:
+    return ["".join(text for _, text in row) for row in frame.live]
 
 
 def _commits(renderer: PlainRenderer, pieces: list[str]) -> list[str]:
@@ -57,8 +63,8 @@ def test_live_rows_fit_and_do_not_depend_on_the_cuts(
     text: str, cuts: list[int], width: int, rows: int
 ) -> None:
     renderer = PlainRenderer(width, rows)
-    live = [renderer.feed(piece).live for piece in _cut(text, cuts)]
-    assert live[-1] == PlainRenderer(width, rows).feed(text).live
+    live = [_live(renderer.feed(piece)) for piece in _cut(text, cuts)]
+    assert live[-1] == _live(PlainRenderer(width, rows).feed(text))
     for frame in live:
         assert len(frame) <= rows
         assert all(wcswidth(row) <= width for row in frame)
@@ -73,20 +79,21 @@ def test_resize_changes_rows_and_nothing_else(
     resized = renderer.resize(new_width, rows)
     assert resized.commit == []
     assert len(resized.live) <= rows
-    assert all(wcswidth(row) <= new_width for row in resized.live)
+    assert all(wcswidth(row) <= new_width for row in _live(resized))
     after = [*renderer.feed(text[at:]).commit, *renderer.end().commit]
     assert before + after == _commits(PlainRenderer(width, rows), [text])
 
 
 def test_a_line_is_committed_once_and_whole() -> None:
     renderer = PlainRenderer(10, 3)
-    assert renderer.feed("one long line of text") == Frame([], ["one long l", "ine of tex", "t"])
-    assert renderer.feed(" more\nnext") == Frame(["one long line of text more"], ["next"])
+    assert _live(renderer.feed("one long line of text")) == ["one long l", "ine of tex", "t"]
+    frame = renderer.feed(" more\nnext")
+    assert (frame.commit, _live(frame)) == (["one long line of text more"], ["next"])
     assert renderer.end() == Frame(["next"], [])
 
 
 def test_only_the_last_rows_stay_live() -> None:
-    assert PlainRenderer(2, 2).feed("abcdefg").live == ["ef", "g"]
+    assert _live(PlainRenderer(2, 2).feed("abcdefg")) == ["ef", "g"]
 
 
 def test_empty_lines_are_kept_and_a_last_newline_adds_none() -> None:
@@ -95,21 +102,26 @@ def test_empty_lines_are_kept_and_a_last_newline_adds_none() -> None:
     assert renderer.end() == Frame([], [])
 
 
+def test_a_look_is_on_every_row() -> None:
+    frame = PlainRenderer(10, 3, theme().look("dim")).feed("one\n\ntwo")
+    assert frame == Frame(["\x1b[2mone\x1b[0m", ""], [[("dim", "two")]])
+
+
 def test_an_emoji_grows_in_its_place() -> None:
     renderer = PlainRenderer(4, 3)
-    live = [renderer.feed(character).live for character in "abc" + FAMILY]
+    live = [_live(renderer.feed(character)) for character in "abc" + FAMILY]
     assert live[-1] == ["abc", FAMILY]
-    assert renderer.feed("d").live == ["abc", FAMILY + "d"]
+    assert _live(renderer.feed("d")) == ["abc", FAMILY + "d"]
 
 
 def test_a_selector_that_widens_a_character_moves_it_to_the_next_row() -> None:
     renderer = PlainRenderer(3, 3)
-    assert renderer.feed("ab❤").live == ["ab❤"]
-    assert renderer.feed("\ufe0f").live == ["ab", "❤\ufe0f"]
+    assert _live(renderer.feed("ab❤")) == ["ab❤"]
+    assert _live(renderer.feed("\ufe0f")) == ["ab", "❤\ufe0f"]
 
 
 def test_a_wide_character_on_a_screen_of_one_cell_gets_a_row() -> None:
-    assert PlainRenderer(1, 5).feed("a中b").live == ["a", "中", "b"]
+    assert _live(PlainRenderer(1, 5).feed("a中b")) == ["a", "中", "b"]
 
 
 @pytest.mark.parametrize(

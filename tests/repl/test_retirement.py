@@ -10,24 +10,12 @@ import pytest
 
 from cloudllm import ModelInfo
 from cloudllm.cli.compose import Options
-from cloudllm.events import Event
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.retirement import retirement_notice
+from tests.repl.screens import FakeScreen
 
 TODAY = datetime.now(UTC).date()
 RETIRED = "gpt-4.1-nano was retired on 2026-10-23; openai suggests gpt-6-luna"
-
-
-class Screen:
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def event(self, event: Event) -> None: ...
-    def output(self, text: str) -> None: ...
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
-
-    def put_back(self, text: str) -> None: ...
 
 
 @pytest.fixture
@@ -37,7 +25,7 @@ def make_chat(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Chat
     def make(toml: str = "") -> Chat:
         home.mkdir(exist_ok=True)
         (home / "config.toml").write_text(toml)
-        return Chat(Options().compose, {}, Screen())
+        return Chat(Options().compose, {}, FakeScreen())
 
     return make
 

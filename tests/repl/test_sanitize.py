@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import unicodedata
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudllm.codepoints import JOINERS, visible
 from cloudllm.repl.render import sanitize
 from cloudllm.repl.render.sanitize import PipeText, Sanitizer, clean
-
-CORPUS = json.loads(Path(__file__).with_name("hostile.json").read_text())
+from tests.repl.hostile import CORPUS, MARKDOWN, forbidden
 
 # What a hostile stream is made of, so that random texts meet the rules and each other.
 PIECES = [
@@ -39,20 +36,6 @@ def _in_pieces(text: str, cuts: list[int]) -> str:
     return "".join(shown) + stream.end()
 
 
-def _forbidden(character: str) -> bool:
-    """A code point that must not reach a terminal; written from the rules, not from the code."""
-    number = ord(character)
-    kept = {0x61C, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x600, 0x606), 0x6DD, 0x70F}
-    kept |= {0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
-    return (
-        (unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} and character not in "\n\t")
-        or (unicodedata.category(character) == "Cf" and number not in kept)
-        or 0xE0000 <= number <= 0xE0FFF
-        or number & 0xFFFE == 0xFFFE
-        or 0xFDD0 <= number <= 0xFDEF
-    )
-
-
 @pytest.mark.parametrize("case", CORPUS, ids=lambda case: case["id"])
 def test_G6_hostile_text_becomes_visible(case: dict[str, str]) -> None:
     assert clean(case["text"]) == case["shown"]
@@ -67,7 +50,8 @@ def test_G6_hostile_text_is_the_same_in_single_characters(case: dict[str, str]) 
 
 
 def test_the_corpus_is_large() -> None:
-    assert len(CORPUS) == len({case["id"] for case in CORPUS}) >= 60
+    for corpus in (CORPUS, MARKDOWN):
+        assert len(corpus) == len({case["id"] for case in corpus}) >= 100
 
 
 @given(hostile_text, st.lists(st.integers(0, 80), max_size=8))
@@ -79,7 +63,7 @@ def test_G6_the_result_does_not_depend_on_the_cuts(text: str, cuts: list[int]) -
 @given(hostile_text)
 @settings(max_examples=400)
 def test_G6_nothing_that_acts_on_a_terminal_passes(text: str) -> None:
-    assert [character for character in clean(text) if _forbidden(character)] == []
+    assert [character for character in clean(text) if forbidden(character)] == []
 
 
 @given(hostile_text)
@@ -110,7 +94,7 @@ def test_G6_no_character_carries_more_than_ten_marks(text: str) -> None:
 
 def test_G6_every_single_code_point_is_safe() -> None:
     everything = "".join(map(chr, range(sys.maxunicode + 1)))
-    assert {character for character in set(clean(everything)) if _forbidden(character)} == set()
+    assert {character for character in set(clean(everything)) if forbidden(character)} == set()
     assert all(clean(character) for character in everything[:0x10000])
 
 
@@ -118,9 +102,9 @@ def test_plain_characters_are_what_the_slow_rules_leave_alone() -> None:
     for number in range(sys.maxunicode + 1):
         character = chr(number)
         if sanitize._plain().fullmatch(character):
-            assert character in "\n\t" or sanitize._visible(character) == character
+            assert character in "\n\t" or visible(character) == character
             assert not sanitize._clings(character), hex(number)
-            assert character not in sanitize._JOINERS
+            assert character not in JOINERS
 
 
 @pytest.mark.parametrize(

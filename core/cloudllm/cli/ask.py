@@ -13,11 +13,12 @@ from cloudllm.errors import UsageError
 
 @click.command()
 @click.argument("text", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one on each line.")
 @shared_options
-def ask(options: Options, text: tuple[str, ...]) -> None:
+def ask(options: Options, *, text: tuple[str, ...], as_json: bool) -> None:
     """Ask one question; standard input, if it is not a terminal, is appended to it.
 
-    The reply, and nothing else, goes to standard output.
+    The reply, and nothing else, goes to standard output. The exit code is 5 if it is not whole.
     """
     from cloudllm.repl import plain  # noqa: PLC0415 - after the arguments are known
     from cloudllm.repl.chat import Chat  # noqa: PLC0415 - after the arguments are known
@@ -26,7 +27,9 @@ def ask(options: Options, text: tuple[str, ...]) -> None:
     if not question:
         raise UsageError("there is nothing to ask", advice='As in: cloudllm ask "What is a monad?"')
     click.get_current_context().exit(
-        plain.ask(lambda screen: Chat(options.compose, options.flags, screen), question)
+        plain.ask(
+            lambda screen: Chat(options.compose, options.flags, screen), question, as_json=as_json
+        )
     )
 
 

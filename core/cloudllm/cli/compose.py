@@ -23,6 +23,7 @@ OWN_COMMANDS = {
     "plugins": "List, show, write or check plugins.",
     "providers": "List the providers and where their keys come from.",
     "run": "Run a conversation from a file or pipe.",
+    "usage": "Show what was used, what it cost and what is left.",
 }
 """The commands of the program itself, each with its summary; their modules bear their names."""
 

@@ -90,8 +90,9 @@ def check(options: Options) -> None:
 
 
 def _problems(program: Program) -> Iterator[str]:
-    """What is wrong with the providers, and with the models that are named."""
+    """What is wrong with the providers, and with the models and the strategy that are named."""
     from cloudllm.settings.text import dotted  # noqa: PLC0415 - `path` does without
+    from cloudllm.strategies import Strategies  # noqa: PLC0415 - only `check`
 
     settings, registry = program.settings, program.registry
     for name in settings.providers:
@@ -99,15 +100,19 @@ def _problems(program: Program) -> Iterator[str]:
             registry.check(name)
         except CloudLLMError as error:
             yield str(error)
-    named = {"model": settings.model}
-    named |= {dotted(("aliases", alias)): alias for alias in settings.aliases}
-    for key, model in named.items():
+    named = [("model", settings.model), *(("fallback", each) for each in settings.fallback)]
+    named += [(dotted(("aliases", alias)), alias) for alias in settings.aliases]
+    for key, model in named:
         try:
             provider, _ = registry.split(model)
             if provider not in settings.providers:  # those have been looked at
                 registry.check(provider)
         except CloudLLMError as error:
             yield f"{settings.origin(key)}: {key}: {error}"
+    try:
+        Strategies(registry.plugins).check(settings.context.strategy)
+    except CloudLLMError as error:
+        yield f"{settings.origin('context.strategy')}: context.strategy: {error}"
 
 
 def _unknown_plugins(program: Program) -> Iterator[str]:

@@ -68,7 +68,10 @@ class LazyGroup(click.Group):
         rows = {**_offered(ctx), **OWN_COMMANDS}
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(clean(name, one_line=True, limit=40), rows[name]) for name in sorted(rows)]
+                [
+                    (clean(name, one_line=True, limit=40), clean(rows[name], one_line=True))
+                    for name in sorted(rows)
+                ]
             )
 
     def resolve_command(
@@ -168,7 +171,7 @@ def run(arguments: list[str], terminal: EarlyTerminal | None = None) -> int:
         )
     except click.ClickException as error:
         if isinstance(error, _HELP):
-            click.echo(error.format_message())
+            click.echo(clean(error.format_message()))
             return 0
         raise _as_ours(error) from None
     except click.exceptions.Abort:

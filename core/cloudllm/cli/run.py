@@ -22,8 +22,9 @@ def run(options: Options, file: Path) -> None:
     """
     from cloudllm.repl import plain  # noqa: PLC0415 - after the arguments are known
     from cloudllm.repl.chat import Chat  # noqa: PLC0415 - after the arguments are known
+    from cloudllm.repl.plainscreen import PlainScreen  # noqa: PLC0415 - see above
 
-    def chat(screen: plain.PlainScreen) -> Chat:
+    def chat(screen: PlainScreen) -> Chat:
         return Chat(options.compose, options.flags, screen)
 
     if str(file) == "-":

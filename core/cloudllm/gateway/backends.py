@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from cloudllm.events import ReasoningDelta, StreamEnded, StreamEvent, TextDelta
+from cloudllm.events import ReasoningDelta, StreamEnded, StreamEvent, TextDelta, ToolCallDelta
+from cloudllm.gateway import closing
 from cloudllm.provider import Backend, Request
+from cloudllm.words import kind_of
 
 ROUTE = "cloudllm_backend"
 CALL_ID = "cloudllm_call"
@@ -24,6 +27,7 @@ class BackendCall:
     request: Request
     ended: StreamEnded | None = None
     error: BaseException | None = None
+    closed: bool = False
 
 
 _calls: dict[str, BackendCall] = {}
@@ -61,25 +65,60 @@ def register(litellm: Any) -> None:  # noqa: ANN401 - the module
                     async for event in events:
                         yield event
             except (Exception, SystemExit) as exc:
-                call.error = exc
+                call.error = call.error or exc
                 raise
 
     litellm.custom_provider_map.append({"provider": ROUTE, "custom_handler": Handler()})
 
 
 async def _watched(call: BackendCall) -> AsyncGenerator[StreamEvent, None]:
-    """The backend's events, up to and with the last; its generator is closed whatever happens."""
-    events: AsyncIterator[StreamEvent] = call.backend.stream(call.request)
+    """The backend's events, up to and with the last.
+
+    It runs in a task of its own: one that ignores a cancellation, or takes long to clean up, is
+    left behind.
+    """
+    pieces: asyncio.Queue[StreamEvent | None] = asyncio.Queue(1)
+    task = asyncio.get_running_loop().create_task(_run(call, pieces))
     try:
-        async for event in events:
-            match event:
-                case StreamEnded():
-                    call.ended = event
-                    return
-                case TextDelta() | ReasoningDelta():
-                    yield event
-                case _:
-                    raise TypeError(f"a backend yielded {type(event).__name__}, which is no event")
+        while (piece := await pieces.get()) is not None:
+            yield piece
+        if call.error is not None:
+            raise call.error
     finally:
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
+        call.closed = True
+        task.cancel()
+        await closing.settle(task)
+
+
+async def _run(call: BackendCall, pieces: asyncio.Queue[StreamEvent | None]) -> None:
+    """Hand over the deltas, then `None`; what it raises, and its last event, are left in the call.
+
+    Its generator is closed whatever happens.
+    """
+    try:
+        events = call.backend.stream(call.request)
+        if not isinstance(events, AsyncIterator):
+            raise TypeError(f"its stream is a {kind_of(events)}, which is no async generator")
+        try:
+            async for event in events:
+                match event:
+                    case StreamEnded():
+                        call.ended = event
+                        break
+                    case TextDelta() | ReasoningDelta() | ToolCallDelta():
+                        if call.closed:  # and it ignored that
+                            return
+                        await pieces.put(event)
+                    case _:
+                        kind = type(event).__name__
+                        raise TypeError(f"a backend yielded {kind}, which is no event")
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - raised by who reads
+        call.error = exc
+    except asyncio.CancelledError:
+        if call.closed:
+            raise
+        call.error = RuntimeError("it cancelled itself")
+    await pieces.put(None)

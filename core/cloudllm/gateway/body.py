@@ -1,35 +1,32 @@
-"""Reads along with a response body, and mends what litellm's parsers would take for something else.
-
-Two things they get wrong, on every route but those of the OpenAI SDK: a line ends for them at U+2028
-and its kin too, and any line that holds `[DONE]` is the end. A broken or cut line they pass over in
-silence; here it is an error.
-"""
+"""A response body on its way to litellm: unpacked, read along, and whole up to where it broke."""
 
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
-import json
-import re
-from collections.abc import AsyncGenerator, Callable
+import time
+import zlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Protocol
 
+from cloudllm.errors import InvalidResponse
 from cloudllm.gateway.ends import Ending
+from cloudllm.gateway.frames import Frames
+from cloudllm.gateway.inflate import Inflater
+from cloudllm.gateway.lines import Lines
 
-_NOT_LINE_ENDS = {b"\xc2\x85": rb"\u0085", b"\xe2\x80\xa8": rb"\u2028", b"\xe2\x80\xa9": rb"\u2029"}
-_DONE = b"[DONE]"
 _PACKET = 0.05  # seconds that the end of a body may come after its last event
-_FRAME = 16  # bytes of a frame without headers and payload: two lengths and two checksums
-_LARGEST = 1 << 25  # bytes that are held back; more is no event
-_COMMENT = re.compile(rb"^:[^\n]*(?:\n|\Z)", re.MULTILINE)  # litellm stops at one of Gemini's
-_EXCEPTION = re.compile(rb":exception-type\x07..(\w+)", re.DOTALL)  # 7: a string, its length
+_BURST = 0.005  # seconds that a packet may keep the event loop while it is unpacked
+_LARGEST_ERROR = 1 << 16  # bytes of the body of an error
 
 
-class _Reader(Protocol):
+class Reader(Protocol):
     """Takes what arrived; returns what may be passed on."""
 
-    done: bool
+    @property
+    def done(self) -> bool:
+        """Whether nothing is wanted any more."""
 
     def feed(self, data: bytes) -> bytes:
         """Return what is complete of this and what was held back, up to the first failure."""
@@ -44,23 +41,35 @@ class _Reader(Protocol):
 class Body:
     """A response body, as httpx wants it: iterable and closable."""
 
-    def __init__(self, stream: Any, ending: Ending, content_type: str) -> None:  # noqa: ANN401 - httpx's
+    def __init__(
+        self,
+        stream: Any,  # noqa: ANN401 - httpx's
+        reader: Reader,
+        ending: Ending,
+        inflater: Inflater | None = None,
+    ) -> None:
         self._stream = stream
         self._data = aiter(stream)
+        self._reader = reader
         self._ending = ending
-        frames = "eventstream" in content_type
-        self._reader: _Reader = Frames(ending) if frames else Lines(ending, content_type)
+        self._inflater = inflater
+        self._broken: Exception | None = None
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         try:
-            async for data in self._data:
-                if ready := self._reader.feed(data):
-                    yield ready
-                self._reader.check()
-            self._ending.over = True
+            async with aclosing(self._unpacked()) as pieces:
+                async for data in pieces:
+                    if ready := self._reader.feed(data):
+                        yield ready
+                    self._reader.check()
+                    if self._reader.done:
+                        break
+            self._ending.over = self._broken is None
             if rest := self._reader.rest():
                 yield rest
             self._reader.check()
+            if self._broken is not None:
+                raise self._broken
         except Exception as exc:
             self._ending.failure = exc
             raise
@@ -77,157 +86,75 @@ class Body:
                         pass
         await self._stream.aclose()
 
+    async def _unpacked(self) -> AsyncGenerator[bytes, None]:
+        """The body as it was before it was compressed."""
+        rested = time.perf_counter()
+        async with aclosing(self._arrived()) as packets:
+            async for data in packets:
+                if self._inflater is None:
+                    yield data
+                    continue
+                try:
+                    for piece in self._inflater.feed(data):
+                        yield piece
+                        if time.perf_counter() - rested > _BURST:
+                            await asyncio.sleep(0)
+                            rested = time.perf_counter()
+                except zlib.error as exc:
+                    self._broken = InvalidResponse(f"the answer is compressed, and broken: {exc}")
+                    return
 
-class Lines:
-    """Server-sent events, a JSON object per line, or one that takes many lines."""
-
-    def __init__(self, ending: Ending, content_type: str) -> None:
-        self.done = False
-        self._ending = ending
-        self._failure: Exception | None = None
-        self._events = content_type.startswith("text/")
-        self._line: Callable[[bytes], None] = self._event_line if self._events else self._json_line
-        self._held = bytearray()
-        self._object = bytearray()  # as much of one as has come, from the lines that carry it
-        self._broken: ValueError | None = None
-        self._started = False
-
-    def feed(self, data: bytes) -> bytes:
-        """Whole lines only: nobody can use half of one."""
-        block, mark, rest = data.rpartition(b"\n")
-        if not mark:
-            self._held += rest
-            self._bound(self._held)
-            return b""
-        block = bytes(self._held) + block + mark
-        self._held = bytearray(rest)
-        return self._pass(block)
-
-    def rest(self) -> bytes:
-        """The last line, if nothing ends it: a JSON object, or an event that was cut."""
-        rest = self._pass(bytes(self._held))
-        self._held.clear()
-        if self._line == self._more_json:
-            self._see(bytes(self._object))
-        return rest
-
-    def check(self) -> None:
-        """Raise what is wrong with the line after those that were passed on."""
-        if self._failure is not None:
-            raise self._failure
-
-    def _pass(self, block: bytes) -> bytes:
-        if not self._started and block:
-            self._started, block = True, block.removeprefix(codecs.BOM_UTF8)
-        if self._events:
-            block = _COMMENT.sub(b"", block)
-        lines = block.split(b"\n")
-        if not lines[-1]:
-            lines.pop()  # it is what follows the last line's end
-        for number, line in enumerate(lines):
-            self._line(line)
-            self._failure = self._failure or self._ending.error
-            if self._failure is not None:
-                return _mended(b"\n".join([*lines[:number], b""]))
-        return _mended(block)
-
-    def _event_line(self, line: bytes) -> None:
-        if line.startswith(b"data:"):
-            self._more_json(line[5:].strip())
-            self.done = self._object == _DONE
-            if self._broken is None:  # else it is read again at its end: it may have many lines
-                self._read_event()
-        elif self._broken is not None and not line.strip():
-            self._read_event()
-            self._failure = self._broken
-
-    def _read_event(self) -> None:
-        self._broken = self._see(bytes(self._object))
-        if self._broken is None:
-            self._object.clear()
-
-    def _json_line(self, line: bytes) -> None:
-        if line.startswith((b"data:", b"event:", b":")):  # whatever the header says
-            self._line = self._event_line
-            self._event_line(line)
-        elif self._see(line.strip()) is not None:
-            self._line = self._more_json
-            self._more_json(line)
-
-    def _more_json(self, line: bytes) -> None:
-        self._object += line
-        self._bound(self._object)
-
-    def _bound(self, held: bytearray) -> None:
-        if len(held) > _LARGEST:
-            self._failure = json.JSONDecodeError("too long", "", 0)
-
-    def _see(self, text: bytes) -> ValueError | None:
-        """Take note of an object; returns what is wrong with it, which more of it may mend."""
-        if text.startswith(b"{"):
-            try:
-                event = json.loads(text)
-            except (ValueError, RecursionError):  # also a number too long, or too many levels
-                return json.JSONDecodeError("no JSON", "", 0)
-            self._ending.see(event)
-        return None
+    async def _arrived(self) -> AsyncGenerator[bytes, None]:
+        """All that arrived; what broke the connection, if anything did, is remembered."""
+        try:
+            async for data in self._data:
+                yield data
+        except Exception as exc:  # noqa: BLE001 - raised again when all that came is read
+            self._broken = exc
+            yield _left_in(self._stream)
 
 
-class Frames:
-    """Amazon's binary event stream: lengths, a checksum, headers, a JSON payload, a checksum."""
+def _left_in(stream: Any) -> bytes:  # noqa: ANN401 - httpx's
+    """What came before the failure: aiohttp raises it first, and keeps that to itself."""
+    response = getattr(stream, "_aiohttp_response", None)
+    if response is None:
+        return b""
+    with contextlib.suppress(Exception):  # another version of either
+        response.content.set_exception(None)
+        return bytes(response.content.read_nowait())
+    return b""
 
-    done = False
 
-    def __init__(self, ending: Ending) -> None:
-        self._ending = ending
-        self._held = b""
+class Excerpt:
+    """Reads the body of an error: as much of it as an error may have."""
+
+    def __init__(self, limit: int = _LARGEST_ERROR) -> None:
+        self._left = limit
+
+    @property
+    def done(self) -> bool:
+        """Whether there is no more room."""
+        return not self._left
 
     def feed(self, data: bytes) -> bytes:
-        """Whole frames."""
-        self._held += data
-        end = 0
-        while len(self._held) - end >= _FRAME:
-            total = int.from_bytes(self._held[end : end + 4])
-            if not _FRAME <= total <= _LARGEST:
-                return self.rest()  # no such stream; what it is instead, litellm will say
-            if len(self._held) - end < total:
-                break
-            self._see(self._held[end : end + total])
-            if self._ending.error is not None:
-                break
-            end += total
-        whole, self._held = self._held[:end], self._held[end:]
-        return whole
+        """What there is room for."""
+        part = data[: self._left]
+        self._left -= len(part)
+        return part
 
     def rest(self) -> bytes:
-        """What is no whole frame."""
-        rest, self._held = self._held, b""
-        return rest
+        """Nothing: nothing is held back."""
+        return b""
 
     def check(self) -> None:
-        """Raise the error that the frame after those passed on carries."""
-        if self._ending.error is not None:
-            raise self._ending.error
-
-    def _see(self, frame: bytes) -> None:
-        start = 12 + int.from_bytes(frame[4:8])
-        headers, payload = frame[12:start], frame[start:-4]
-        event = json.loads(payload) if payload.startswith(b"{") else {}
-        if kind := _EXCEPTION.search(headers):
-            event = {"error": {"message": event.get("message"), "type": kind[1].decode()}}
-        self._ending.see(event)
+        """Raise nothing: this is an error already."""
 
 
-def _mended(block: bytes) -> bytes:
-    """The same JSON in other words: escaped where a parser would stumble."""
-    for raw, escaped in _NOT_LINE_ENDS.items():
-        if raw in block:
-            block = block.replace(raw, escaped)
-    if _DONE in block:
-        lines = block.split(b"\n")
-        done = rb"\u005bDONE]"
-        block = b"\n".join(line.replace(_DONE, done) if b"{" in line else line for line in lines)
-    return block
+def reader_for(content_type: str, ending: Ending, limit: int) -> Reader:
+    """How to read a body of this type, of which no event may have more bytes than `limit`."""
+    if "eventstream" in content_type:
+        return Frames(ending, limit)
+    return Lines(ending, content_type, limit)
 
 
 def reading_along(byte_stream: type) -> type[Body]:

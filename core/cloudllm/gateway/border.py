@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cloudllm.errors import ConfigurationError, NetworkError
+from cloudllm import addresses
+from cloudllm.errors import CloudLLMError, ConfigurationError, NetworkError
 from cloudllm.provider import Client, Request
 
 _CREDENTIALS = (
@@ -30,6 +31,8 @@ class Papers:
     secrets: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     any_credentials: bool = True
+    plain_http: bool = True
+    provider: str = ""
 
     @classmethod
     def of(cls, client: Client, request: Request) -> Papers:
@@ -48,18 +51,23 @@ class Papers:
             secrets=frozenset(key.get_secret_value() for key in (*keys, *client.secrets.values())),
             headers=frozenset(names),
             any_credentials=client.own_credentials,
+            plain_http=client.allow_plain_http,
+            provider=client.provider,
         )
 
-    def objection(self, request: Any) -> NetworkError | None:  # noqa: ANN401 - httpx's
+    def objection(self, request: Any) -> CloudLLMError | None:  # noqa: ANN401 - httpx's
         """Why the request may not go out."""
         names = {request.url.host, request.url.raw_host.decode()}  # as read, and as sent (IDNA)
         if self.hosts is None or not request.url.host:  # an address that is none leads nowhere
             return None
-        if not self.hosts.isdisjoint(names):
+        if self.hosts.isdisjoint(names):
+            return NetworkError(
+                f"{request.url.host} is not among the hosts the provider declares; nothing was sent",
+                tries=1,
+            )
+        if self.plain_http or not any(name in request.headers for name in _CREDENTIALS):
             return None
-        return NetworkError(
-            f"{request.url.host} is not among the hosts the provider declares; nothing was sent"
-        )
+        return _unencrypted(self.provider, str(request.url))
 
     def search(self, headers: Any) -> tuple[str, ...]:  # noqa: ANN401 - httpx's
         """Take off what the client did not give; returns the credentials that go out."""
@@ -75,6 +83,14 @@ class Papers:
     def _owns(self, value: str) -> bool:
         """Whether this is a key of the client's, alone, after "Bearer", or in Amazon's signature."""
         return any(value.endswith(key) or f"={key}/" in value for key in self.secrets if key)
+
+
+def _unencrypted(provider: str, url: str) -> ConfigurationError | None:
+    try:
+        addresses.check_encrypted(provider, provider, url)
+    except ConfigurationError as error:
+        return error
+    return None
 
 
 def _host_of(client: Client) -> frozenset[str]:

@@ -9,17 +9,18 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from cloudllm.errors import CloudLLMError
+from cloudllm.errors import CloudLLMError, NetworkError
 from cloudllm.events import StreamEnded, StreamEvent, TextDelta
-from cloudllm.gateway import backends, load, metadata, wire
+from cloudllm.gateway import backends, closing, load, metadata, plain, wire
 from cloudllm.gateway.border import Papers
+from cloudllm.gateway.bound import Bound, too_long
 from cloudllm.gateway.clock import Clock
 from cloudllm.gateway.errors import Translator
 from cloudllm.gateway.load import Engine
 from cloudllm.gateway.network import Exchange
 from cloudllm.provider import Client, Deadlines, Request
 
-_BURST = 0.008  # seconds that buffered chunks may keep the event loop
+_BURST = 0.005  # seconds that buffered chunks may keep the event loop
 
 
 async def stream(
@@ -28,16 +29,18 @@ async def stream(
     """See `cloudllm.gateway.stream`."""
     engine = await load.engine()
     request = replace(request, params={**client.params, **request.params})
-    exchange = Exchange(papers=Papers.of(client, request))
+    papers = Papers.of(client, request)
+    exchange = Exchange(papers=papers, max_reply_bytes=request.max_reply_bytes)
     info = metadata.complete(client)
     clock = Clock(client.label, deadlines, deadlines.first_token_for(info), exchange)
-    words = Translator(client, exchange, lambda: metadata.names(client))
+    words = Translator(client, exchange, lambda: metadata.names(client), request)
     call_id, backend = None, None
     if client.backend is not None:
         call_id, backend = backends.open_call(client.backend, request)
     source = _Source(clock, exchange, backend)
     error: CloudLLMError | None = None
     try:
+        await plain.check(client)
         await source.open(engine, wire.arguments(client, request, call_id))
         async with aclosing(source.deltas()) as deltas:
             async for delta in deltas:
@@ -47,16 +50,32 @@ async def stream(
     finally:
         if call_id is not None:
             backends.close_call(call_id)
-        await source.close()
-        await exchange.close()
+        await closing.close(_shut(source, exchange))
     whole = "" if source.visible else exchange.ending.whole
     if error is None and source.finish_reason is None and not (source.visible or whole or backend):
         error = words.no_answer()
     if error is not None:  # raised out here, where litellm's exception is no part of it
         raise error
     if whole:
-        yield TextDelta(whole)
-    yield source.ended()
+        yield source.bound.fit(TextDelta(whole))
+        if source.bound.reached:
+            raise words.stamped(too_long(request.max_reply_bytes))
+    ended = source.ended()
+    yield ended if ended.request_id or backend else replace(ended, request_id=words.request_id)
+
+
+async def _shut(source: _Source, exchange: Exchange) -> None:
+    """Close both, whatever the first has against it."""
+    try:
+        await source.close()
+    finally:
+        await exchange.close()
+
+
+async def _abandoned(opening: asyncio.Task[Any]) -> None:
+    """Close a stream that nobody waits for, if there is to be one after all."""
+    stream = await opening
+    await stream.aclose()
 
 
 def _meaning(exc: BaseException, source: _Source, words: Translator) -> CloudLLMError | None:
@@ -67,10 +86,12 @@ def _meaning(exc: BaseException, source: _Source, words: Translator) -> CloudLLM
     """
     if source.backend is not None and source.backend.error is not None:
         return words.failed_backend(source.backend.error)
+    if source.bound.reached:
+        return words.translate(exc)
     ended = source.finish_reason is not None
     ending = words.exchange.ending
     if source.clock.expired():
-        return None if ended else source.clock.exceeded(words.host)
+        return None if ended else words.stamped(source.clock.exceeded(words.host))
     if (ended and ending.failure is not None) or (ending.over and ending.known and not ended):
         return None
     if ended and ending.over and ending.whole and not source.visible:
@@ -88,28 +109,50 @@ class _Source:
         self.clock = clock
         self._exchange = exchange
         self.backend = backend
+        self.bound = Bound(exchange.max_reply_bytes)
         self._claimed: str | None = None
         self._stream: Any = None
         self._chunks: AsyncIterator[Any]
 
     async def open(self, engine: Engine, arguments: dict[str, Any]) -> None:
         """Send the request and wait for the headers."""
-        self._stream = await self.clock.wait(engine.litellm.acompletion(**arguments))
+        self._stream = await self.clock.wait(self._opened(engine, arguments))
         self._chunks = await self.clock.wait(wire.chunks(self._stream))
+
+    async def _opened(self, engine: Engine, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - litellm's
+        """The stream that litellm makes of the call.
+
+        While litellm prepares a request, in a thread, a cancellation would make it lose a coroutine,
+        which Python complains of. It is let go on then, to where it finds no way out.
+        """
+        opening = asyncio.create_task(engine.litellm.acompletion(**arguments))
+        try:
+            return await asyncio.shield(opening)
+        except BaseException:
+            if not opening.done():
+                if self._exchange.url is None:
+                    self._exchange.failure = NetworkError("stopped before it was sent")
+                else:
+                    opening.cancel()
+                await closing.close(_abandoned(opening))
+            raise
 
     async def deltas(self) -> AsyncGenerator[StreamEvent, None]:
         """Yield deltas until the provider's stream ends."""
         clock = self.clock
         rested = time.perf_counter()
-        while True:
+        failure: Exception | None = None
+        while failure is None:
             try:
                 chunk = await clock.wait(anext(self._chunks))
             except StopAsyncIteration:
                 break
+            except Exception as exc:  # noqa: BLE001 - raised again, after what came before it
+                chunk, failure = None, exc
             for delta in (*wire.deltas(chunk), *self._exchange.ending.take()):
                 self.visible = True
-                if delta is not None:
-                    yield delta
+                yield self.bound.fit(delta)
+                self.bound.check()
                 clock.sign_of_life()
             self._claimed = wire.claimed_finish(chunk) or self._claimed
             if self.finish_reason is not None:
@@ -117,9 +160,12 @@ class _Source:
             if time.perf_counter() - rested > _BURST:
                 await asyncio.sleep(0)
                 rested = time.perf_counter()
+        if failure is not None:
+            raise failure
         for delta in self._exchange.ending.take():
             self.visible = True
-            yield delta
+            yield self.bound.fit(delta)
+            self.bound.check()
 
     @property
     def finish_reason(self) -> str | None:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cloudllm.provider import ModelInfo, Provider
+from cloudllm.provider import LongPrice, ModelInfo, Provider
 
 _FILE = "model_prices_and_context_window_backup.json"
 _MODES = ("chat", "responses")
@@ -24,10 +24,19 @@ _USED = frozenset(
     {
         "mode", "max_input_tokens", "max_output_tokens", "input_cost_per_token",
         "output_cost_per_token", "supports_reasoning", "supports_vision",
-        "supports_function_calling", "deprecation_date", _NO_MODEL,
+        "supports_function_calling", "supports_assistant_prefill", "deprecation_date",
+        "cache_read_input_token_cost", "cache_creation_input_token_cost", _NO_MODEL,
     }
 )  # fmt: skip
-_MILLION = 1_000_000
+_PRICES = {
+    "input_price": "input_cost_per_token",
+    "output_price": "output_cost_per_token",
+    "cached_price": "cache_read_input_token_cost",
+    "stored_price": "cache_creation_input_token_cost",
+}
+_LONG = "k_tokens"  # how the names of prices for long calls end: …_above_200k_tokens
+_ABOVE = re.compile(rf"({'|'.join(_PRICES.values())})_above_(\d+){_LONG}")
+_THOUSAND, _MILLION = 1_000, 1_000_000
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 _Entry = Mapping[str, Any]
@@ -95,10 +104,12 @@ def offered(provider: Provider) -> list[ModelInfo]:
 
 
 def filled(info: ModelInfo, known: ModelInfo | None) -> ModelInfo:
-    """`info`, and what is known where it says nothing."""
+    """`info`, and what is known where it says nothing; prices go with each other."""
     if known is None:
         return info
     missing = [each.name for each in fields(info) if getattr(info, each.name) is None]
+    if any(getattr(info, name) not in (None, getattr(known, name)) for name in _PRICES):
+        missing = [name for name in missing if name not in (*_PRICES, "long_prices")]
     return replace(info, **{name: getattr(known, name) for name in missing})
 
 
@@ -137,6 +148,7 @@ def _by_service(data: Iterable[tuple[str, _Entry]]) -> dict[str, dict[str, _Entr
     found: dict[str, dict[str, _Entry]] = {}
     for key, entry in data:
         lean = {name: entry[name] for name in _USED & entry.keys()}
+        lean |= {name: entry[name] for name in entry if name.endswith(_LONG)}
         found.setdefault(str(entry.get("litellm_provider")), {})[key] = lean
     for name in list(found):
         whole = name.partition("-")[0]  # vertex_ai-anthropic_models is a part of vertex_ai
@@ -159,10 +171,28 @@ def _info(name: str, entry: _Entry) -> ModelInfo:
         reasoning=_truth(entry.get("supports_reasoning")),
         vision=_truth(entry.get("supports_vision")),
         tools=_truth(entry.get("supports_function_calling")),
-        input_price=_price(entry.get("input_cost_per_token")),
-        output_price=_price(entry.get("output_cost_per_token")),
+        **{ours: _price(entry.get(theirs)) for ours, theirs in _PRICES.items()},
+        long_prices=_long_prices(entry),
+        prefill=_truth(entry.get("supports_assistant_prefill")),
         retires=_day(entry.get("deprecation_date")),
     )
+
+
+def _long_prices(entry: _Entry) -> tuple[LongPrice, ...] | None:
+    """What calls with much input cost; a price that does not rise with it stays as it is."""
+    thousands = {int(found[2]) for found in map(_ABOVE.fullmatch, entry) if found}
+    return tuple(_long_price(entry, each) for each in sorted(thousands)) or None
+
+
+def _long_price(entry: _Entry, thousands: int) -> LongPrice:
+    prices = {
+        ours: _price(entry.get(f"{theirs}_above_{thousands}{_LONG}"))
+        for ours, theirs in _PRICES.items()
+    }
+    for name in ("input_price", "output_price"):
+        if prices[name] is None:
+            prices[name] = _price(entry.get(_PRICES[name]))
+    return LongPrice(above=thousands * _THOUSAND, **prices)
 
 
 def _tokens(value: object) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -40,6 +41,10 @@ class Clock:
         self._limit = self._first
         exchange.connecting = self._connecting
         exchange.connected = self._connected
+        if deadlines.patience is not None:
+            deadlines.patience.listen(self._lift)
+            if deadlines.patience.endless:
+                self._lift()
 
     async def wait(self, awaited: Awaitable[_T]) -> _T:
         """Wait under the deadline; raises `TimeoutError` when it passes."""
@@ -57,7 +62,7 @@ class Clock:
     def finish(self) -> None:
         """The finish reason came; only usage may follow."""
         if self._limit.phase != "end":
-            self._limit = self._sooner(_Limit("end", self._in(_GRACE)))
+            self._limit = self._sooner(_Limit("end", self._now() + _GRACE))
 
     def expired(self) -> bool:
         """Whether the last wait ended because its deadline passed."""
@@ -73,10 +78,22 @@ class Clock:
             "total": ("the reply took longer than", self._deadlines.total),
         }[phase]
         within = " within" if phase in {"connect", "first_token"} else ""
-        return DeadlineExceeded(
+        error = DeadlineExceeded(
             f"{self._label}: {message}{within} {seconds:g} s",
             advice=f"The setting timeout.{phase} changes how long to wait",
+            tries=2 if phase in {"connect", "first_token"} else 1,
         )
+        error.accepted = phase != "connect"  # it may be at work on it, though it has said nothing
+        return error
+
+    def _lift(self) -> None:
+        """No deadline holds any more but the one for the usage after the end."""
+        self._total = _Limit("total", None)
+        self._first = _Limit("first_token", None)
+        self._deadlines = Deadlines(connect=None, first_token=None, gap=None)
+        if self._limit.phase != "end":
+            with contextlib.suppress(RuntimeError):  # nobody waits, or it has just passed
+                self._move(self._first)
 
     def _connecting(self) -> None:
         limit = _Limit("connect", self._in(self._deadlines.connect))

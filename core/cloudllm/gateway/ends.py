@@ -36,6 +36,7 @@ _STATUS = {
     "serviceunavailableexception": 503,
 }  # fmt: skip
 _DIGITS = 3  # of an HTTP status
+_NEVER = 10**9  # tokens of a call; who reports so many reports nothing
 _DROPPED: Mapping[str, type[TextDelta | ReasoningDelta]] = {
     "response.refusal.delta": TextDelta, "response.reasoning_text.delta": ReasoningDelta,
 }  # fmt: skip
@@ -60,6 +61,11 @@ class Ending:
         self._counts: dict[str, int] = {}
         self._dropped: list[StreamEvent] = []
 
+    def add(self, deltas: Sequence[StreamEvent]) -> None:
+        """Take note of what came in an event that was cut, which is never passed on."""
+        self.known = self.known or bool(deltas)
+        self._dropped += deltas
+
     def take(self) -> list[StreamEvent]:
         """What came since the last call that litellm drops on its way."""
         taken, self._dropped = self._dropped, []
@@ -78,6 +84,7 @@ class Ending:
             input_tokens=given + self._counts.get("stored", 0) + self._counts.get("read", 0),
             output_tokens=written,
             cached_tokens=self._counts.get("cached", self._counts.get("read")),
+            stored_tokens=self._counts.get("stored"),
             reasoning_tokens=self._counts.get("reasoning"),
         )
 
@@ -208,7 +215,7 @@ class Ending:
 
     def _count(self, **numbers: object) -> None:
         for name, number in numbers.items():
-            if isinstance(number, int):
+            if type(number) is int and 0 <= number < _NEVER:
                 self._counts[name] = max(number, self._counts.get(name, 0))
 
 

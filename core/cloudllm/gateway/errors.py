@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
+import os
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,36 +14,27 @@ from cloudllm.errors import (
     AuthenticationError,
     CloudLLMError,
     ConfigurationError,
-    ContextTooLong,
     InvalidResponse,
     ModelNotFound,
     NetworkError,
     ProviderError,
-    RateLimited,
-    RequestRejected,
-    ServerError,
 )
 from cloudllm.gateway import wording
 from cloudllm.gateway.ends import LateError
 from cloudllm.gateway.network import Exchange
-from cloudllm.provider import Client
+from cloudllm.gateway.refusals import Refusal
+from cloudllm.provider import Client, Request
 from cloudllm.words import one_line, redact_all
 
-_CONTEXT = re.compile(
-    r"context[_ ](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens",
-    re.IGNORECASE,
-)
-_QUOTA = re.compile(
-    r"insufficient_quota|exceeded your current quota|credit balance|spend(?:ing)? limit",
-    re.IGNORECASE,
-)
 _BROKEN = {
     "ClientPayloadError", "ServerDisconnectedError", "RemoteProtocolError", "ReadError",
     "TransferEncodingError", "IncompleteRead", "ConnectionResetError", "BrokenPipeError",
     "ClientOSError", "ClientConnectionResetError",
 }  # fmt: skip
+_NO_HTTP = {"BadHttpMessage", "ClientResponseError"}
 _UNREACHED = {"ClientConnectorError", "ConnectError", "NetworkError"}
 _INSTALLS = {"mcp": "cloudllm[responses]", "google": "cloudllm[vertex]"}
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "HTTP_REQUEST")
 _NO_ROAD = {"vertexai"}  # an SDK that litellm wants for any model whose family it does not know
 _BAD_ADDRESS = {"InvalidURL", "InvalidUrlClientError", "UnsupportedProtocol", "LocalProtocolError"}
 
@@ -55,6 +46,7 @@ class Translator:
     client: Client
     exchange: Exchange
     known_models: Callable[[], Iterable[str]]
+    request: Request | None = None
 
     @property
     def host(self) -> str:
@@ -68,12 +60,28 @@ class Translator:
 
     def translate(self, raised: BaseException) -> CloudLLMError:
         """The error that `raised` stands for; never raises, also for classes yet to be invented."""
-        for known in (self.exchange.failure, raised):
+        for known in (self.exchange.failure, self.exchange.ending.failure, raised):
             if isinstance(known, CloudLLMError):
-                return known
+                return self.stamped(known)
         chain = [*_causes(raised)]
         exc = next((cause for cause in chain if isinstance(cause, LateError)), raised)
-        return self._on_the_way(chain) or self._by_status(self._status(exc), exc, chain)
+        error = self._on_the_way(chain) or self._by_status(self._status(exc), exc, chain)
+        return self.stamped(error)
+
+    def stamped(self, error: CloudLLMError) -> CloudLLMError:
+        """The error, once it says which request it was and whether the provider took that on."""
+        status = self.exchange.status
+        error.request_id = error.request_id or self.request_id
+        if status is not None and status >= HTTPStatus.BAD_REQUEST:
+            error.status = error.status or status
+        if isinstance(error, ProviderError):
+            error.accepted = error.accepted or (status is not None and status in range(200, 300))
+        return error
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's own name for the request, if it gave one."""
+        return wording.request_id(self.exchange.headers, self._secrets())
 
     def _on_the_way(self, chain: list[BaseException]) -> CloudLLMError | None:
         """The error unless the provider itself refused."""
@@ -82,6 +90,8 @@ class Translator:
             return self._redirect(wire)
         if wire is not None and wire >= HTTPStatus.BAD_REQUEST:
             return None
+        if "html" in self.exchange.headers.get("content-type", "").lower():
+            return self.no_answer()
         if error := self._not_installed(chain) or self._network(chain):
             return error
         text = self.clean(wording.message(chain[0], chain))
@@ -113,19 +123,27 @@ class Translator:
         if isinstance(raised, CloudLLMError):
             return raised
         text = self.clean(f"{type(raised).__name__}: {raised}".rstrip(": "))
-        return ProviderError(f"{self.client.label} failed: {text}")
+        return ProviderError(f"{self.client.label} failed: {text}", tries=1)
 
-    def no_answer(self) -> InvalidResponse:
+    def no_answer(self) -> CloudLLMError:
         """For a response with neither text nor an end."""
-        kind = self.exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+        given = self.clean(self.exchange.headers.get("content-type", ""))
+        kind = given.partition(";")[0].strip().lower()
         status = self.exchange.status
+        if "html" in kind:
+            message = f"{self.host} answered with a web page ({kind}), not an API reply"
+            advice = "Is it a captive portal or a wrong api_base?"
+            return self.stamped(InvalidResponse(message, advice=advice, status=status))
         if kind in {"", "text/event-stream"}:
-            return InvalidResponse(f"{self.host} sent an empty answer", status=status)
-        return InvalidResponse(
-            f"{self.host} sent {self.clean(kind)} instead of an answer",
+            message = f"{self.client.label} ({self.host}) sent an empty answer"
+            tries = 2 if status == HTTPStatus.OK else 1
+            return self.stamped(InvalidResponse(message, status=status, tries=tries))
+        error = InvalidResponse(
+            f"{self.host} sent {kind} instead of an answer",
             advice="Check that api_base is the address of an API",
             status=status,
         )
+        return self.stamped(error)
 
     def _secrets(self) -> Iterator[str]:
         """The key and its kin, and what the route found by itself."""
@@ -135,9 +153,10 @@ class Translator:
         yield from self.exchange.credentials
 
     def _redirect(self, status: int) -> InvalidResponse:
-        target = wording.host_of(self.exchange.headers.get("location", "")) or "another path"
+        location = self.clean(self.exchange.headers.get("location", ""))
+        target = wording.host_of(location) or "another path"
         return InvalidResponse(
-            f"{self.host} answered with a redirect to {self.clean(target)}; not followed",
+            f"{self.host} answered with a redirect to {target}; not followed",
             advice="Set api_base to the address that answers itself",
             status=status,
         )
@@ -169,9 +188,12 @@ class Translator:
     def _not_sent(self, names: set[str]) -> CloudLLMError | None:
         """Something on this side, or right before it, is wrong."""
         if names & {"ClientProxyConnectionError", "ProxyError"}:
+            url = self.exchange.url or ""
+            name, place = wording.proxy(url, os.environ)
             return NetworkError(
-                f"the proxy on the way to {self.host} refused the connection",
-                advice="Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+                f"the proxy {place} refused the connection (from {name})".replace("  ", " "),
+                advice=f"Start it, or unset {name}; NO_PROXY names hosts to reach without it",
+                tries=2,
             )
         if names & _BAD_ADDRESS:
             shown = self.clean(repr(self.client.api_base))
@@ -182,7 +204,8 @@ class Translator:
         """Nobody is there."""
         if names & {"gaierror", "ClientConnectorDNSError"}:
             return NetworkError(
-                f"cannot resolve {self.host}", advice="Check the network and api_base"
+                f"cannot resolve {self.host}",
+                advice=f"Check the network, and api_base of provider {self.client.provider}",
             )
         if "ConnectionRefusedError" in names:
             return NetworkError(f"{self.host} refused the connection", advice=self._start_it())
@@ -194,16 +217,22 @@ class Translator:
         if not failures:
             return None
         reason = getattr(failures[-1], "verify_message", None) or failures[-1].reason or "failed"
+        said = self.clean(str(reason))
+        if any(word in said.upper() for word in _NO_TLS):
+            said = "it does not speak TLS (wrong port or http://?)"
         return NetworkError(
-            f"no secure connection to {self.host}: {self.clean(str(reason))}",
+            f"no secure connection to {self.host}: {said}",
             advice="Check api_base: https or http, host and port",
+            tries=1,
         )
 
     def _not_complete(self, names: set[str]) -> CloudLLMError | None:
         """What came is broken, or broken off."""
+        if names & _NO_HTTP and self.exchange.status is None:
+            return InvalidResponse(f"{self.host} sent something that is no answer in HTTP")
         # ParserError: botocore's, for what is no event stream.
         if names & {"JSONDecodeError", "UnicodeDecodeError", "ParserError"}:
-            return InvalidResponse(f"{self.host} sent something that is no answer")
+            return InvalidResponse(f"{self.host} sent something that is no answer", tries=3)
         if names & _BROKEN:
             return NetworkError(f"{self.host} closed the connection before the answer was complete")
         if names & _UNREACHED and self.exchange.status is None:
@@ -219,45 +248,14 @@ class Translator:
     def _by_status(
         self, status: int | None, exc: BaseException, chain: list[BaseException]
     ) -> CloudLLMError:
-        who = self.client.label
         text = self.clean(wording.message(exc, chain))
         if status is None or status < HTTPStatus.BAD_REQUEST:
-            return ProviderError(f"{who}: {text}", status=status)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-            return ServerError(f"{who} failed ({status}): {text}", status=status)
-        return self._refusal(status, exc, text)
-
-    def _refusal(self, status: int, exc: BaseException, text: str) -> CloudLLMError:
-        who = self.client.label
-        match status:
-            case 401 | 403:
-                advice = f"Check the key of provider {self.client.provider}"
-                return AuthenticationError(f"{who} refused the key: {text}", advice=advice)
-            case 402:
-                advice = "Add credit there, or use another provider"
-                return RequestRejected(f"no credit at {who}: {text}", advice=advice, status=status)
-            case 404:
-                message = f"{who} has no model {self.client.model!r}: {text}"
-                return ModelNotFound(message, advice=self._did_you_mean(), status=status)
-            case 429:
-                return self._rate_limited(text, exc)
-            case 400 | 413 | 422 if _is_context(exc, text):
-                return ContextTooLong(f"{who}: {text}", limit=wording.context_limit(text))
-            case _:
-                return RequestRejected(f"{who} refused ({status}): {text}", status=status)
-
-    def _rate_limited(self, text: str, exc: BaseException) -> RateLimited:
-        headers = self.exchange.headers or getattr(exc, "litellm_response_headers", None) or {}
-        wait = wording.retry_after(headers)
-        who = self.client.label
-        if wait is None and _QUOTA.search(f"{exc} {_code(exc)}"):
-            hopeless = "Waiting does not help: the account's quota is used up"
-            return RateLimited(f"{who} refused (429): {text}", advice=hopeless)
-        advice = None
-        if wait is not None:
-            advice = f"Try again in {wait:.0f} s" if wait >= 1 else "Try again"
-        message = f"{who} asks to slow down (429): {text}"
-        return RateLimited(message, advice=advice, retry_after=wait)
+            return ProviderError(f"{self.client.label}: {text}", status=status)
+        refusal = Refusal(self.client, self.exchange, status, text, f"{exc} {_code(exc)}")
+        if "ContextWindowExceededError" in _names(exc):
+            return refusal.too_long()
+        headers = getattr(exc, "litellm_response_headers", None) or {}
+        return refusal.error(headers, self._did_you_mean, self.request)
 
     def _did_you_mean(self) -> str:
         candidates = sorted({*self.client.suggestions, *self.known_models()} - {self.client.model})
@@ -293,8 +291,3 @@ def _status(exc: BaseException) -> int | None:
 def _code(exc: BaseException) -> str:
     body = getattr(exc, "body", None)
     return f"{getattr(exc, 'code', '')} {body if isinstance(body, Mapping) else ''}"
-
-
-def _is_context(exc: BaseException, text: str) -> bool:
-    named = "ContextWindowExceededError" in _names(exc)
-    return named or bool(_CONTEXT.search(text) or _CONTEXT.search(_code(exc)))

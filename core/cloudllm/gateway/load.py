@@ -18,7 +18,7 @@ from importlib.metadata import version
 from typing import Any
 
 from cloudllm.errors import ConfigurationError
-from cloudllm.gateway import backends, catalogue, network
+from cloudllm.gateway import backends, catalogue, network, shortcut, unparsed
 from cloudllm.gateway.body import reading_along
 
 _SWITCH_INTERVAL = 0.001
@@ -87,12 +87,14 @@ def _load() -> Engine:
     _spare_loopback()
     with _undisturbed():
         catalogue.read()  # every call asks it
-        litellm: Any = import_module("litellm")
+        with unparsed.tokenizer():
+            litellm: Any = import_module("litellm")
         http: Any = import_module("litellm.llms.custom_httpx.http_handler")
         _silence(litellm)
         transport = network.LoopTransport(reading_along(http.httpx.AsyncByteStream))
         _take_over(litellm, http, transport)
         backends.register(litellm)
+        shortcut.take()
         with contextlib.suppress(Exception):  # a cold start is slow, not wrong
             asyncio.run(_warm_up(litellm, http, transport))
         context = http.get_ssl_configuration()

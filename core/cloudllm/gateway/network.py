@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Self
 
-from cloudllm.gateway.body import Body
+from cloudllm.errors import InvalidResponse
+from cloudllm.gateway import inflate, wording
+from cloudllm.gateway.body import Body, Excerpt, reader_for
 from cloudllm.gateway.border import Papers
 from cloudllm.gateway.ends import Ending
+from cloudllm.words import one_line, redact_all
 
 Pool = Any  # litellm's transport on aiohttp
 
@@ -33,6 +36,8 @@ class Exchange:
     papers: Papers = field(default_factory=Papers)
     credentials: tuple[str, ...] = ()
     ending: Ending = field(default_factory=Ending)
+    max_reply_bytes: int = 16 * 2**20
+    sent_bytes: int = 0
     connecting: Callable[[], None] = _nothing
     connected: Callable[[], None] = _nothing
 
@@ -69,6 +74,7 @@ class LoopTransport:
         if exchange.failure is not None:
             raise exchange.failure
         exchange.url = str(request.url)
+        exchange.sent_bytes = int(request.headers.get("content-length", 0))
         exchange.failure = exchange.papers.objection(request)
         if exchange.failure is not None:
             raise exchange.failure
@@ -88,13 +94,22 @@ class LoopTransport:
         exchange.response = response
         exchange.status = response.status_code
         exchange.headers = response.headers.copy()
-        for name in ("location", "set-cookie"):  # nobody follows, nobody keeps
-            response.headers.pop(name, None)
-        plain = response.headers.get("content-encoding", "identity") == "identity"
-        if response.is_success and plain:
+        for name in ("location", "set-cookie", "content-encoding", "content-length"):
+            response.headers.pop(name, None)  # nobody follows, keeps, or unpacks what is unpacked
+        packed = exchange.headers.get("content-encoding", "")
+        coding = inflate.coding_of(redact_all(packed, exchange.papers.secrets))
+        inflater = inflate.Inflater(coding) if inflate.knows(coding) else None
+        ending = Ending()
+        if response.is_success:
+            if coding and inflater is None:
+                exchange.failure = _packed(exchange, coding)
+                raise exchange.failure
             content_type = response.headers.get("content-type", "").lower()
-            exchange.ending = Ending()
-            response.stream = self._body(response.stream, exchange.ending, content_type)
+            reader = reader_for(content_type, ending, exchange.max_reply_bytes)
+            exchange.ending = ending
+        else:
+            reader = Excerpt(0) if coding and inflater is None else Excerpt()
+        response.stream = self._body(response.stream, reader, ending, inflater)
 
     async def close(self) -> None:
         """Close the running loop's pool."""
@@ -131,6 +146,14 @@ class LoopTransport:
             self._pools.pop(loop, None)
             await pool.aclose()
             await asyncio.sleep(0)  # lets the closed sockets' callbacks run
+
+
+def _packed(exchange: Exchange, coding: str) -> InvalidResponse:
+    return InvalidResponse(
+        f"{wording.host_of(exchange.url or '')} sent an answer compressed as {one_line(coding)!r}",
+        advice="It was asked for none that is; check api_base, and any proxy on the way",
+        status=exchange.status,
+    )
 
 
 def pool_factory(handler: Any, ssl_context: Any) -> Callable[[], Pool]:  # noqa: ANN401 - litellm's

@@ -6,15 +6,26 @@ import ast
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+from cloudllm.words import one_line, redact_all
 
 _PREFIX = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception|Timeout|Anthropic\w*)\s*(?::|-)\s*")
 _BYTES = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 _BOILERPLATE = re.compile(r"Handle with `litellm\.\w+`\.*")
 _PAGE = re.compile(r"<(?:!doctype|html|head|body)\b.*", re.IGNORECASE | re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|inf(?:inity)?)", re.IGNORECASE)
+_TRACEBACK = "Traceback (most recent call last)"
+_LONGEST = 10 * 365 * 86_400.0  # seconds of a wait; beyond that no calendar reaches
+_LONGEST_ID = 100
+_IDS = (
+    "x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id",
+    "x-goog-request-id", "x-amz-request-id", "cf-ray",
+)  # fmt: skip
 _LIMITS = (
     re.compile(r"maximum context length (?:is|of) ([\d,]+)", re.IGNORECASE),
     re.compile(r"> ([\d,]+) maximum", re.IGNORECASE),
@@ -28,13 +39,15 @@ def message(exc: BaseException, chain: Sequence[BaseException]) -> str:
         body = getattr(cause, "body", None)
         words = _words(body) if isinstance(body, Mapping) else None
         if words:
-            return words
+            return words.partition(_TRACEBACK)[0].strip() or "(a traceback)"
     text = _BYTES.sub(_decoded, str(exc).partition("\nTraceback")[0])
     text = _BOILERPLATE.sub("", text)
     while (shorter := _PREFIX.sub("", text, count=1)) != text:
         text = shorter
     text = _words_in(text) or _PAGE.sub("(a web page)", text)
-    return text.strip() or type(exc).__name__
+    if text.strip().startswith(_TRACEBACK):
+        return "(a traceback)"
+    return text.partition(_TRACEBACK)[0].strip() or type(exc).__name__
 
 
 def _decoded(found: re.Match[str]) -> str:
@@ -61,24 +74,63 @@ def _words(body: Mapping[str, Any]) -> str | None:
 
 
 def retry_after(headers: Mapping[str, Any]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after`, the latter in seconds or a date."""
-    found = {str(name).lower(): str(value) for name, value in headers.items()}
+    """Seconds to wait, from `retry-after-ms` or `retry-after`, the latter in seconds or a date.
+
+    A date counts from that of the response, so a clock that is wrong does no harm. What is past is
+    0, what can't be read is nothing.
+    """
+    found = {str(name).lower(): str(value).strip() for name, value in headers.items()}
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(found.get(name, "")) / scale)
-        except ValueError:
-            continue
-    try:
-        until = parsedate_to_datetime(found.get("retry-after", "")).timestamp()
-        now = parsedate_to_datetime(found["date"]).timestamp() if "date" in found else time.time()
-    except ValueError:
+        if _NUMBER.fullmatch(found.get(name, "")):
+            return min(max(0.0, float(found[name]) / scale), _LONGEST)
+    until = _date(found.get("retry-after", ""))
+    if until is None:
         return None
-    return max(0.0, until - now)
+    now = _date(found.get("date", ""))
+    return min(max(0.0, until - (time.time() if now is None else now)), _LONGEST)
+
+
+def _date(text: str) -> float | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def clock_time(seconds: float) -> str:
+    """The local time of day that is so many seconds away, with the day if that is another one."""
+    now = datetime.now().astimezone()
+    then = now + timedelta(seconds=seconds)
+    return f"{then:%H:%M}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
+
+
+def request_id(headers: Mapping[str, Any], secrets: Iterable[str] = ()) -> str | None:
+    """The provider's own name for the request, if it gave one: printable, short, no secret in it."""
+    found = {str(name).lower(): str(value) for name, value in headers.items()}
+    hidden = [*secrets]
+    # A secret is looked for first: half of one that is cut would not be found.
+    names = (one_line(redact_all(found.get(name, ""), hidden), _LONGEST_ID) for name in _IDS)
+    return next(filter(None, names), None)
+
+
+def proxy(url: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The variable that names the proxy on the way to `url`, and its `host:port`."""
+    scheme = urlsplit(url).scheme
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            if value := environ.get(variable):
+                address = value if "://" in value else f"http://{value}"
+                return variable, host_of(address)
+    return f"{scheme}_proxy".upper(), ""
 
 
 def host_of(url: str) -> str:
     """`host:port` of a URL, the port also where the scheme implies it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a broken IPv6 address
+        return ""
     try:
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The one long-lived prompt_toolkit application: live region, editor, status row.
+"""The one long-lived prompt_toolkit application: live region, what waits, editor, status row.
 
-Rows that are finished go to the terminal's own scrollback, once; only the live region above the
+Rows that are finished go to the terminal's own scrollback, once; only what is live above the
 editor, the editor and the status row are ever repainted.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
-from prompt_toolkit.document import Document
+from prompt_toolkit.data_structures import Point
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -23,9 +23,7 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.layout import (
     AnyContainer,
-    BufferControl,
     ConditionalContainer,
-    Dimension,
     Float,
     FloatContainer,
     FormattedTextControl,
@@ -34,32 +32,40 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.layout.menus import CompletionsMenu
-from prompt_toolkit.output import ColorDepth
-from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
 from cloudllm import streams
-from cloudllm.early import PROMPT, EarlyTerminal
-from cloudllm.repl.input import BurstInput, DraftBuffer
-from cloudllm.repl.visible import VisibleText
+from cloudllm.early import EarlyTerminal
+from cloudllm.repl.background import Background
+from cloudllm.repl.buffer import DraftBuffer
+from cloudllm.repl.completion import completes
+from cloudllm.repl.editor import MENU_ROWS, editor_window
+from cloudllm.repl.input import BurstInput
+from cloudllm.repl.output import output
+from cloudllm.repl.questions import Questions
+from cloudllm.repl.render.sanitize import own_styles_only
+from cloudllm.repl.resize import ResizableApplication
+from cloudllm.repl.suspension import suspendable
 
-_EDITOR_ROWS = 10
-_OTHER_ROWS = 8
-"""Rows that the live region leaves to the editor and the status row."""
+if TYPE_CHECKING:
+    from cloudllm.repl.render.frame import Row
+    from cloudllm.repl.theme import Theme
+
+_OTHER_ROWS = 9
+"""Rows that the live region leaves to what waits, the editor and the status row."""
 
 _ERASE_LINE = "\r\x1b[K"
 """Takes back the prompt that was painted early; shown together with the first real one."""
 
-_FRAME = ("\x1b[?2026h", "\x1b[?2026l")
-"""Synchronized output: a terminal that knows it shows the frame at once, others ignore it."""
+_ESCAPE = (0.1, 0.3)
+"""Seconds after which Escape is a key of its own, and those in which a key may still follow it."""
 
-_STYLE = Style.from_dict(
-    {"waiting": "italic", "dim": "noinherit fg:ansibrightblack", "status": "fg:ansibrightblack"}
-)
-
-Row = tuple[str, str]
-"""A style class and a text that is safe to show."""
+_LOOKS = {
+    "waiting": "italic",
+    "dim": "noinherit fg:ansibrightblack",
+    "status": "fg:ansibrightblack",
+}
 
 
 class ChatApp:
@@ -71,33 +77,44 @@ class ChatApp:
         keys: KeyBindings,
         history: History,
         completer: Completer,
+        hint: Callable[[str], str],
         status: Callable[[int], str],
+        queued: Callable[[int], Sequence[str]],
         editing_mode: Literal["emacs", "vi"],
         terminal: EarlyTerminal,
     ) -> None:
         self._live: Sequence[Row] = ()
+        self._indicator: Row | None = None
         self._held: list[str] = []
         self._status = status
+        self._queued = queued
         self.editor = DraftBuffer(
-            multiline=True,
             history=history,
             completer=completer,
-            complete_while_typing=Condition(self._is_command),
-            tempfile_suffix=".md",
+            complete_while_typing=Condition(self._completes),
+            hint=hint,
         )
-        self._input = BurstInput(streams.stdin(), terminal.original, terminal.typed)
-        self.application: Application[None] = Application(
+        self.questions = Questions(self.editor)
+        self._shells_modes = terminal.original
+        self._output = output()
+        self.background = Background(os.environ)
+        self._input = BurstInput(
+            streams.stdin(), terminal.original, self.background, terminal.typed
+        )
+        self.application = ResizableApplication(
             layout=self._layout(),
             key_bindings=keys,
-            style=_STYLE,
+            style=Style.from_dict(_LOOKS),
             editing_mode=EditingMode.VI if editing_mode == "vi" else EditingMode.EMACS,
             cursor=ModalCursorShapeConfig() if editing_mode == "vi" else None,
             input=self._input,
-            output=_output(),
+            output=self._output,
             erase_when_done=True,
             after_render=self._write_held,
         )
         self._input.mergeable = self._is_inserting
+        if editing_mode == "vi":
+            self.application.ttimeoutlen, self.application.timeoutlen = _ESCAPE
 
     @property
     def columns(self) -> int:
@@ -113,14 +130,27 @@ class ChatApp:
         """Show the prompt, call `started`, and go on until `exit`."""
         self.application.output.write_raw(_ERASE_LINE)
         try:
-            await self.application.run_async(pre_run=started, set_exception_handler=False)
+            with suspendable(self.application, self._shells_modes):
+                await self.application.run_async(pre_run=started, set_exception_handler=False)
         except EOFError:  # the terminal is gone
             return
 
     def exit(self) -> None:
         """End `run`; harmless when it has ended."""
-        if self.application.is_running and not self.application.is_done:
+        if patience := self.background.patience:
+            asyncio.get_running_loop().call_later(patience, self.exit)
+        elif self.application.is_running and not self.application.is_done:
             self.application.exit()
+
+    def ask_background(self) -> None:
+        """Ask the terminal whether it is dark, to which it may answer while keys are typed."""
+        self.application.output.write_raw(self.background.ask())
+        self.application.output.flush()
+
+    def dress(self, theme: Theme) -> None:
+        """Show the rows that are ours as the theme has it."""
+        looks = {name: theme.look(name).style for name in ("status", "waiting")}
+        self.application.style = Style.from_dict({**_LOOKS, **looks})
 
     def paint(self, commit: Sequence[str], live: Sequence[Row]) -> None:
         """Write rows to the scrollback for good, and replace the live region."""
@@ -130,27 +160,45 @@ class ChatApp:
         else:
             self.refresh()
 
+    def indicate(self, row: Row | None) -> None:
+        """Show what is waited for, in a row below the live ones; `None` takes it away."""
+        if row != self._indicator:
+            self._indicator = row
+            if not self.questions.is_open:  # then it is not shown
+                self.refresh()
+
     def commit(self, rows: Sequence[str]) -> None:
         """Write rows to the scrollback for good; what is live stays below them."""
         self._held += rows
         if not self._owns_terminal():
             return
-        output = self.application.output
-        output.write_raw(_FRAME[0])
-        self.application.renderer.erase(leave_alternate_screen=False)
-        output.write_raw("".join(f"{row}\r\n" for row in self._held))
-        self._held = []
-        # prompt_toolkit has no public way to redraw at once; invalidate() would show a gap first.
-        self.application._redraw()  # noqa: SLF001
-        output.write_raw(_FRAME[1])
-        output.flush()
+        with self._output.frame():
+            self.application.erase()
+            self._output.write_raw(self._held_lines())
+            # prompt_toolkit has no public way to redraw at once; invalidate() shows a gap first.
+            self.application._redraw()  # noqa: SLF001
 
     def print(self, *rows: str) -> None:
         """Write rows, safe already, after those still held, when the application has ended."""
-        output = self.application.output
-        output.write_raw("".join(f"{row}\r\n" for row in (*self._held, *rows)))
-        output.flush()
-        self._held = []
+        self._held += rows
+        self.application.output.write_raw(self._held_lines())
+        self.application.output.flush()
+
+    def _held_lines(self) -> str:
+        """The rows that are held no longer, as they go to the terminal."""
+        rows, self._held = self._held, []
+        return "".join(f"{own_styles_only(row)}\r\n" for row in rows)
+
+    def copy(self, text: str) -> bool:
+        """Give a text to the terminal for its clipboard; `False` if it is too long for one."""
+        from cloudllm.repl.clipboard import osc_52  # noqa: PLC0415 - rarely needed
+
+        sequence = osc_52(text)
+        if sequence is None:
+            return False
+        self.application.output.write_raw(sequence)
+        self.application.output.flush()
+        return True
 
     def refresh(self) -> None:
         """Repaint soon: the status or the waiting indicator has changed."""
@@ -158,43 +206,38 @@ class ChatApp:
 
     def put_back(self, draft: str, *, refused: bool = False) -> None:
         """Put a draft into the editor, ahead of what stands there."""
-        standing = self.editor.text
-        text = f"{draft}\n{standing}" if standing else draft
-        self.editor.document = Document(text, len(text))
-        self.editor.was_refused = self.editor.was_refused or refused
+        self.editor.put_ahead(draft, refused=refused)
 
     def _layout(self) -> Layout:
         search = SearchToolbar()
-        live = Window(FormattedTextControl(self._live_text), dont_extend_height=True)
-        editor = Window(
-            BufferControl(
-                self.editor,
-                search_buffer_control=search.control,
-                input_processors=[VisibleText()],
-            ),
-            height=Dimension(min=1, max=_EDITOR_ROWS),
-            dont_extend_height=True,
-            wrap_lines=True,
-            get_line_prefix=lambda line, wrapped: PROMPT if line == wrapped == 0 else "  ",
+        live = FormattedTextControl(
+            lambda: _lines(self._live),
+            show_cursor=False,
+            get_cursor_position=lambda: Point(0, len(self._live) - 1),  # shows the end, if cut
         )
-        status = Window(FormattedTextControl(self._status_text), height=1, style="class:status")
+        waiting = FormattedTextControl(lambda: _lines(self._waiting()))
+        editor = editor_window(self.editor, search.control)
+        status = Window(
+            FormattedTextControl(lambda: self._status(self.columns)),
+            height=1,
+            style="class:status",
+        )
         rows: list[AnyContainer] = [
-            ConditionalContainer(live, Condition(lambda: bool(self._live))),
+            _shown_if(lambda: bool(self._live), Window(live, dont_extend_height=True)),
+            _shown_if(lambda: bool(self._waiting()), Window(waiting, dont_extend_height=True)),
             editor,
             search,
-            status,
+            _shown_if(lambda: bool(self._status(self.columns)), status),
         ]
-        menu = Float(CompletionsMenu(max_height=6), xcursor=True, ycursor=True)
+        menu = Float(CompletionsMenu(max_height=MENU_ROWS), xcursor=True, ycursor=True)
         return Layout(FloatContainer(HSplit(rows), [menu]), focused_element=editor)
 
-    def _live_text(self) -> StyleAndTextTuples:
-        fragments: StyleAndTextTuples = []
-        for style, text in self._live:
-            fragments += [(style, text), ("", "\n")]
-        return fragments[:-1]
-
-    def _status_text(self) -> StyleAndTextTuples:
-        return [("", self._status(self.columns))]
+    def _waiting(self) -> Sequence[Row]:
+        """What is waited for, and what waits."""
+        queued: list[Row] = [[("class:dim", text)] for text in self._queued(self.columns)]
+        if self._indicator is None or self.questions.is_open:
+            return queued
+        return [self._indicator, *queued]
 
     def _owns_terminal(self) -> bool:
         """Is the screen ours? Not before the start, after the end, or under an editor outside."""
@@ -207,9 +250,8 @@ class ChatApp:
         if self._held and self._owns_terminal():
             asyncio.get_running_loop().call_soon(self.commit, [])
 
-    def _is_command(self) -> bool:
-        text = self.editor.text
-        return text.startswith("/") and "\n" not in text
+    def _completes(self) -> bool:
+        return not self.editor.hidden and completes(self.editor.document)
 
     def _is_inserting(self) -> bool:
         """Would each printable key insert itself, if it came alone?"""
@@ -222,11 +264,13 @@ class ChatApp:
         )
 
 
-def _output() -> Vt100_Output:
-    output = Vt100_Output.from_pty(
-        streams.out(),
-        term=os.environ.get("TERM"),
-        default_color_depth=ColorDepth.from_env(),  # NO_COLOR
-    )
-    output.enable_cpr = False  # a terminal that does not answer would get a warning
-    return output
+def _lines(rows: Sequence[Row]) -> StyleAndTextTuples:
+    """Rows as prompt_toolkit takes them."""
+    fragments: StyleAndTextTuples = []
+    for row in rows:
+        fragments += [*row, ("", "\n")]
+    return fragments[:-1]
+
+
+def _shown_if(wanted: Callable[[], bool], window: Window) -> ConditionalContainer:
+    return ConditionalContainer(window, Condition(wanted))

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from cloudllm.errors import CloudLLMError, ConfigurationError, NetworkError, UsageError
-from cloudllm.events import Event, TurnFinished
-from cloudllm.messages import Message, Role, Status
+from cloudllm.errors import (
+    BudgetExceeded,
+    CloudLLMError,
+    ConfigurationError,
+    NetworkError,
+    UsageError,
+)
+from cloudllm.repl.consent import Consent
 from cloudllm.threads import in_thread
 
-if TYPE_CHECKING:  # they are heavy, and the first prompt comes before them
-    from cloudllm.hooks import PluginHooks
+if TYPE_CHECKING:  # they take a while, and the first prompt comes before them
+    from cloudllm.accounts import Standing
+    from cloudllm.events import Event
+    from cloudllm.messages import Message
     from cloudllm.plugins import Plugin
     from cloudllm.provider import Client
     from cloudllm.registry import Registry
     from cloudllm.repl.commands.base import SlashCommand
+    from cloudllm.repl.engine import Engine
     from cloudllm.session import LLMSession
     from cloudllm.settings import Settings
 
 
 _MOMENT = 0.5  # seconds
+_NAMING = ("context.strategy", "fallback")
+"""Settings that name what may not be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,9 @@ Compose = Callable[[Mapping[str, object]], Program]
 class Screen(Protocol):
     """What a front end shows; each method takes foreign text and makes it safe itself."""
 
+    has_editor: bool
+    """Is what is typed edited here, by keys of our own, or read line by line?"""
+
     def event(self, event: Event) -> None:
         """Show what a turn emitted."""
 
@@ -52,35 +65,58 @@ class Screen(Protocol):
     def notice(self, text: str) -> None:
         """Show one line aside."""
 
+    async def ask(self, question: str, *, secret: bool = False) -> str:
+        """Ask the person, and wait for one line; what is `secret` is neither shown nor kept.
+
+        Raises:
+            UsageError: nobody is there who could answer.
+        """
+
+    def offer(self, choices: Mapping[str, str]) -> bool:
+        """Let each of these texts, typed alone, run its command; could it? "" stands for none."""
+
     def put_back(self, text: str) -> None:
         """Give the person's text back for editing, ahead of what they have typed since."""
+
+    def edit(self, text: str) -> None:
+        """Put a message into the editor, for which the person has asked; or else show it."""
+
+    def clipboard(self, text: str) -> bool:
+        """Give exactly this text to the terminal for its clipboard; `False` if that can't be."""
 
 
 class Chat:
     """One conversation, as a person at any front end holds it.
 
     The session is made with the first message, so that a chat can begin, and mend its settings,
-    before there is a key. `flags` are what the command line and `/set` have set.
+    before there is a key. `flags` are what the command line and `/set` have set. `agreed` is what a
+    person lets the turn that they have just sent cost, `kept` what came of a reply that they
+    stopped; `ready` is set once the settings are there.
     """
 
     def __init__(self, compose: Compose, flags: Mapping[str, object], screen: Screen) -> None:
         self._compose = compose
-        self._session: LLMSession | None = None
+        self._engine: Engine | None = None
         self._program: Program | None = None
-        self._hooks: PluginHooks | None = None
+        self._unsent: str | None = None  # a message for which there was no client
+        self.consent = Consent()
+        self.agreed: BudgetExceeded | None = None
+        self.kept: Message | None = None
         self._loading: asyncio.Future[None] | None = None
         self._stale = False
+        self.ready = asyncio.Event()
         self._told: set[str] = set()
         self.known_models: dict[str, tuple[str, ...]] = {}
         self.plugin_commands: Mapping[str, SlashCommand] = {}
         self.flags = dict(flags)
+        self._given = dict(flags)
         self.screen = screen
         self.leaving = False
 
     @property
     def session(self) -> LLMSession | None:
         """The session, once there is one."""
-        return self._session
+        return self._engine.session if self._engine is not None else None
 
     @property
     def settings(self) -> Settings:
@@ -90,7 +126,7 @@ class Chat:
     @property
     def model(self) -> str:
         """The model id that the next message goes to."""
-        return self._session.client.id if self._session is not None else self.settings.model
+        return self.settings.model if self._engine is None else self._engine.session.client.id
 
     @property
     def registry(self) -> Registry:
@@ -100,6 +136,7 @@ class Chat:
     async def start(self) -> None:
         """Read the settings; raises `ConfigurationError`."""
         self._program = await in_thread(lambda: self._compose(self.flags))
+        self.ready.set()
         gc.freeze()  # `main` switched the collector off for the imports; they are over
         gc.enable()
         for notice in self.settings.notices:
@@ -118,16 +155,26 @@ class Chat:
 
         Plugins that are told of replies get `patience` seconds to deal with the last ones.
         """
-        if self._hooks is not None:
-            await in_thread(partial(self._hooks.finish, patience))
+        if self._engine is not None:
+            await in_thread(partial(self._engine.hooks.finish, patience))
         if self._program is not None:
             self.registry.plugins.close()
             await asyncio.sleep(0)  # the notices come by way of the loop
 
     async def settle(self, plugin: Plugin) -> None:
         """Let a plugin deal with the last reply before it is asked of it; for a moment at most."""
-        if self._hooks is not None:
-            await in_thread(partial(self._hooks.settle, plugin, _MOMENT))
+        if self._engine is not None:
+            await in_thread(partial(self._engine.hooks.settle, plugin, _MOMENT))
+
+    async def standings(self) -> tuple[Standing, ...]:
+        """How it stands with each budget that is set; none before there is a session."""
+        if self._engine is None:
+            return ()
+        return await self._engine.accounts.standings(self._engine.session.id)
+
+    async def strategies(self) -> Iterable[str]:
+        """The names of the context strategies; none as long as there is no session."""
+        return () if self._engine is None else await in_thread(self._engine.strategies.names)
 
     async def load_plugins(self) -> None:
         """Have the plugins of the chat loaded, once, and their commands; waits until they are."""
@@ -153,59 +200,107 @@ class Chat:
             MissingKey: the provider needs a key and none was found.
             ConfigurationError: model or provider settings are wrong.
         """
-        if self._session is None:
-            from cloudllm.hooks import PluginHooks  # noqa: PLC0415 - see above
-            from cloudllm.session import LLMSession  # noqa: PLC0415 - see above
+        return (await self._connected()).session
 
+    async def _connected(self) -> Engine:
+        """What serves the chat, as `connect` makes it."""
+        if self._engine is None:
             client = await self._client(self.settings.model)
-            self._hooks = PluginHooks(self.registry.plugins)
-            self._session = LLMSession(client, hooks=self._hooks)
+            engine = (await in_thread(_imported))(client, self.registry, self.screen.notice)
+            await in_thread(partial(engine.check, self.settings, self.registry))
+            self._engine = self._engine or engine  # another call may have been quicker
             self._apply()
         elif self._stale:
-            self._session.client = await self._client(self._session.client.id)
+            self._engine.session.client = await self._client(self.model)
         self._stale = False
-        return self._session
+        return self._engine
 
     async def send(self, text: str) -> Message:
         """Send a message, show the reply and return it; raises `CloudLLMError`."""
-        session = await self.connect()
-        return await self.play(session.stream_message(Role.USER, text))
+        self._unsent = text
+        engine = await self._connected()
+        self._unsent = None
+        return await self._play(engine, engine.session.stream_message("user", text))
 
-    async def play(self, events: AsyncGenerator[Event, None]) -> Message:
+    async def retry(self) -> Message:
+        """Send again what failed, or ask for the last reply again; shows and returns the reply."""
+        if self._unsent is not None:
+            return await self.send(self._unsent)
+        if self._engine is None:
+            raise UsageError("there is nothing to retry yet")
+        engine = await self._connected()
+        return await self._play(engine, engine.session.retry_message())
+
+    async def go_on(self) -> Message:
+        """Go on with a reply that was cut, stopped, or came to the limit of its length."""
+        if self._engine is None:
+            raise UsageError("there is no reply to continue yet")
+        engine = await self._connected()
+        return await self._play(engine, engine.session.continue_message())
+
+    def forget(self) -> None:
+        """Start the conversation anew."""
+        self._unsent = None
+        if self._engine is not None:
+            self._engine.session.clear_history()
+
+    def wait_on(self) -> None:
+        """Wait for the reply that is coming in, whatever the deadlines say."""
+        if self._engine is not None:
+            self._engine.session.wait_on()
+
+    async def _play(self, engine: Engine, events: AsyncGenerator[Event, None]) -> Message:
         """Show a turn as it happens, and return its reply."""
-        reply: Message | None = None
+        from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
+
+        before = engine.session.last_reply
+        if self.agreed is not None:
+            engine.session.consent(self.agreed)
+        await gateway.ready()  # or else its loading would count as the provider's time
         try:
-            async with aclosing(events):
-                async for event in events:
-                    self.screen.event(event)
-                    if isinstance(event, TurnFinished):
-                        reply = event.reply
-                        self._stale = reply.status is Status.PARTIAL
+            reply = await engine.shown(events, self.screen.event)
+        except asyncio.CancelledError:
+            last = engine.session.last_reply
+            self.kept = last if last is not before else None
+            raise
         except NetworkError:
             self._stale = True
             raise
-        if reply is None:
-            raise UsageError("the turn was ended while its reply was coming in")
+        self._stale = reply.error is not None
         return reply
 
     async def use_model(self, model_id: str) -> Client:
         """Go on with another model; nothing changes if there is no such client."""
         client = await self._client(model_id)
         await self.set("model", client.id)
-        if self._session is not None:
-            self._session.client = client
+        if self._engine is not None:
+            self._engine.session.client = client
         return client
 
     async def set(self, key: str, value: object) -> None:
         """Change a setting for this chat; an invalid one raises and changes nothing."""
         flags = {**self.flags, key: value}
         try:
-            self._program = await in_thread(lambda: self._compose(flags))
+            program = await in_thread(lambda: self._compose(flags))
         except ConfigurationError as error:
             raise ConfigurationError(error.message.replace(f"-o {key}", f"/set {key}")) from None
+        if self._engine is not None and key in _NAMING:
+            await in_thread(partial(self._engine.check, program.settings, program.registry))
+        self._program = program
         self.flags = flags
         self._stale = self._stale or key.startswith("providers.")
         self._apply()
+
+    async def reload(self) -> None:
+        """Read the settings again, after a file of theirs was written; raises as `start` does."""
+        self._program = await in_thread(lambda: self._compose(self.flags))
+        self._stale = True
+        self._apply()
+
+    def origin(self, key: str) -> str:
+        """Where a setting's value is from: "/set" if it was changed here; raises as `Settings`'."""
+        changed = key in self.flags and self.flags[key] is not self._given.get(key)
+        return "/set" if changed else self.settings.origin(key)
 
     async def _client(self, model_id: str) -> Client:
         registry = self.registry
@@ -229,16 +324,17 @@ class Chat:
 
     def _apply(self) -> None:
         """Bring the session in line with the settings."""
-        session, settings = self._session, self.settings
-        if session is not None:
-            session.system_prompt = settings.system_prompt
-            session.temperature = settings.temperature
-            session.max_output_tokens = settings.max_output_tokens
-            session.max_tokens = settings.context.limit
-            session.reserve = settings.context.reserve
-            session.deadlines = settings.timeout.deadlines()
+        if self._engine is not None:
+            self._engine.apply(self.settings, self.registry)
 
     def _started(self) -> Program:
         if self._program is None:
             raise CloudLLMError("the settings are not loaded yet")
         return self._program
+
+
+def _imported() -> type[Engine]:
+    """The class of what serves the chat; it blocks the first time."""
+    from cloudllm.repl.engine import Engine  # noqa: PLC0415 - see above
+
+    return Engine

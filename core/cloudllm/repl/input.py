@@ -6,58 +6,116 @@ one by one, a thousand lines take half a minute (prompt_toolkit lays the screen 
 
 from __future__ import annotations
 
-import os
+import re
 import select
-import shlex
-import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.document import Document
 from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
-from cloudllm import streams
-from cloudllm.repl.secrets import without_secret
+from cloudllm.repl.background import Background
 
 _MIN_RUN = 16
 _MOST = 16_384
 """Keys taken in one step of a burst; more would hold up the screen."""
 
-_UNDO_STEPS, _UNDO_CHARACTERS = 8, 2_000_000
-_EDITORS = ("/usr/bin/editor", "/usr/bin/nano", "/usr/bin/pico", "/usr/bin/vi", "/usr/bin/emacs")
+_MOMENT = 0.002
+"""Seconds in which the next block of a burst comes; a picture of each would take longer."""
+
+_BLOCK = 4_096
+_PIECES = 64
+"""Blocks of a paste that are taken in one step."""
+
+_RUN = re.compile("([^\x00-\x1f\x7f-\x9f]{32,})")
+_LONGEST = 64
+"""Characters of the longest sequence that stands for a key."""
+
+_PASTE_START, _PASTE_END = "\x1b[200~", "\x1b[201~"
 _ALONE = 2
-"""Keys at a run's start that are never merged: they may complete a sequence such as Escape f."""
+"""Keys at a run's start that may complete a sequence, such as Escape f: they are not merged.
+
+After a run and an Enter no sequence is open.
+"""
 
 
 class BurstInput(Vt100Input):
     """Reads keys; while `mergeable()`, long runs of printable ones arrive as a single one.
 
     `original` are the terminal's modes from before the program, to be given back at the end;
-    `typed` is what was read from it before.
+    `typed` is what was read from it before. What the terminal answers goes to `background`.
     """
 
-    def __init__(self, stdin: TextIO, original: list[Any] | None, typed: bytes = b"") -> None:
+    def __init__(
+        self,
+        stdin: TextIO,
+        original: list[Any] | None,
+        background: Background,
+        typed: bytes = b"",
+    ) -> None:
         super().__init__(stdin)
         self._original = original
+        self._background = background
         self.mergeable: Callable[[], bool] = lambda: False
-        self.vt100_parser.feed(typed.decode(errors="surrogateescape"))
+        self._tail = ""  # what came last, in which a sequence may be open
+        self._feed(typed.decode(errors="surrogateescape"))
         store_typeahead(self, self._buffer)
         self._buffer = []
 
     def read_keys(self) -> list[KeyPress]:
         """The keys that have come, runs merged; they mean what they would mean one by one."""
-        keys = super().read_keys()
-        while _MIN_RUN < len(keys) < _MOST and not self.closed and self._has_more():
-            keys += super().read_keys()
-        return merge_runs(keys) if len(keys) > _MIN_RUN and self.mergeable() else keys
+        keys = self._read()
+        while _MIN_RUN < _size(keys) < _MOST and not self.closed and self._has_more():
+            keys += self._read()
+        return merge_runs(keys) if _size(keys) > _MIN_RUN and self.mergeable() else keys
+
+    def _read(self) -> list[KeyPress]:
+        """The keys of a block; of a paste as much as is there, for the parser copies it each time."""
+        text = self.stdin_reader.read(_BLOCK)
+        if self.vt100_parser._in_bracketed_paste:  # noqa: SLF001 - nothing public tells
+            pieces = [text]
+            while pieces[-1] and len(pieces) < _PIECES and _PASTE_END not in pieces[-1]:
+                pieces.append(self.stdin_reader.read(_BLOCK))
+            pasted, end, typed = "".join(pieces).partition(_PASTE_END)
+            self._feed(pasted + end)
+            if typed:
+                self._feed(self._typed(typed))
+        else:
+            self._feed(self._typed(text))
+        keys, self._buffer = self._buffer, []
+        return keys
+
+    def _typed(self, text: str) -> str:
+        """The text without an answer of the terminal; what is pasted may look like one."""
+        typed, mark, pasted = (self._background.held() + text).partition(_PASTE_START)
+        typed = self._background.without_answer(typed)
+        if not mark:
+            return typed
+        pasted, end, rest = pasted.partition(_PASTE_END)
+        return typed + self._background.held() + mark + pasted + end + self._typed(rest)
+
+    def _feed(self, text: str) -> None:
+        """Parse it, but not the runs in which there is nothing to parse: that goes by character."""
+        in_paste = self.vt100_parser._in_bracketed_paste  # noqa: SLF001 - see above
+        is_plain = "\x1b" not in self._tail + text and not in_paste and self.mergeable()
+        for number, piece in enumerate(_RUN.split(text) if is_plain else (text,)):
+            if number % 2 and piece.isprintable():
+                self._buffer.append(KeyPress(Keys.Any, piece))
+            else:
+                self.vt100_parser.feed(piece)
+        self._tail = text[-_LONGEST:]
+
+    def flush_keys(self) -> list[KeyPress]:
+        """The keys that might have been the beginning of more; nothing has come for a while."""
+        self.vt100_parser.feed(self._background.held())
+        self._tail = ""
+        return super().flush_keys()
 
     def _has_more(self) -> bool:
-        return bool(select.select([self.fileno()], [], [], 0)[0])
+        return bool(select.select([self.fileno()], [], [], _MOMENT)[0])
 
     def raw_mode(self) -> AbstractContextManager[None]:
         """Raw mode, left to the modes that were there before the program."""
@@ -67,78 +125,56 @@ class BurstInput(Vt100Input):
         return mode  # type: ignore[no-any-return]
 
 
-class DraftBuffer(Buffer):
-    """The editor's text; undo reaches back a bounded way, and secrets are not remembered.
-
-    prompt_toolkit keeps the whole text for each step. A burst of ten thousand lines would fill the
-    memory with ten thousand copies of it.
-    """
-
-    was_refused: bool
-    """Is it, or was it made of, a text that was refused when it was sent? Until it is empty."""
-
-    def reset(self, document: Document | None = None, append_to_history: bool = False) -> None:  # noqa: FBT001, FBT002 - its signature
-        """Begin anew."""
-        super().reset(document, append_to_history)
-        self.was_refused = False
-
-    def _text_changed(self) -> None:
-        super()._text_changed()
-        self.was_refused = self.was_refused and bool(self.text)
-
-    def keep_unsent(self) -> bool:
-        """Keep a draft that is given up in the input history, unless it was refused; is it there?"""
-        if not self.was_refused:
-            self.append_to_history()
-        return not self.was_refused
-
-    def append_to_history(self) -> None:
-        """Keep the text in the input history, unless it holds a secret."""
-        if without_secret(self.text) == self.text:
-            super().append_to_history()
-
-    def save_to_undo_stack(self, clear_redo_stack: bool = True) -> None:  # noqa: FBT001, FBT002 - its signature
-        """Remember the text as it is, and forget the oldest ones beyond the bound."""
-        super().save_to_undo_stack(clear_redo_stack)
-        steps = max(_UNDO_STEPS, _UNDO_CHARACTERS // (len(self.text) + 1))
-        del self._undo_stack[:-steps]
-
-    def _open_file_in_editor(self, filename: str) -> bool:
-        """As prompt_toolkit's; but what a program would inherit is the sink for stray output."""
-        for editor in (os.environ.get("VISUAL"), os.environ.get("EDITOR"), *_EDITORS):
-            try:
-                if editor:
-                    command = [*shlex.split(editor), filename]
-                    out, err = streams.out(), streams.err()
-                    return subprocess.call(command, stdout=out, stderr=err) == 0  # noqa: S603 - the user's own
-            except (
-                OSError,
-                ValueError,
-            ):  # there is none of that name, or its quotes are not closed
-                continue
-        return False
+LINES = Keys.Ignore
+"""The key of a press that is several lines, each with its Enter; prompt_toolkit drops it else."""
 
 
 def merge_runs(keys: list[KeyPress]) -> list[KeyPress]:
-    """Join each long run of printable keys into one press of `Keys.Any`, which inserts its data."""
+    """Join each long run of printable keys into one press of `Keys.Any`, which inserts its data.
+
+    Such presses may be among the keys already, each a piece of a run. Of lines that follow each
+    other all but the first become one press of `LINES`.
+    """
     merged: list[KeyPress] = []
-    run: list[KeyPress] = []
+    run = lines = ""
+    alone = _ALONE
     for key in keys:
         if _is_printable(key):
-            run.append(key)
+            run += key.data
+        elif key.key is Keys.ControlM and not alone:
+            lines += f"{run}\r"
+            run = ""
         else:
-            merged += _joined(run)
-            merged.append(key)
-            run = []
-    return merged + _joined(run)
+            merged += [*_lines(lines), *_joined(run, alone), key]
+            alone = 0 if key.key is Keys.ControlM and len(run) >= _ALONE else _ALONE
+            run = lines = ""
+    return [*merged, *_lines(lines), *_joined(run, alone)]
 
 
-def _joined(run: list[KeyPress]) -> list[KeyPress]:
+def split_lines(lines: str) -> list[KeyPress]:
+    """The presses that lines were made of; each line is one."""
+    presses: list[KeyPress] = []
+    for line in lines.split("\r")[:-1]:
+        presses += [KeyPress(Keys.Any, line)] if line else []
+        presses.append(KeyPress(Keys.ControlM, "\r"))
+    return presses
+
+
+def _lines(lines: str) -> list[KeyPress]:
+    return [KeyPress(LINES, lines)] if lines else []
+
+
+def _joined(run: str, alone: int) -> list[KeyPress]:
     if len(run) < _MIN_RUN:
-        return run
-    text = "".join(key.data for key in run[_ALONE:])
-    return [*run[:_ALONE], KeyPress(Keys.Any, text)]
+        return [KeyPress(character, character) for character in run]
+    singles = [KeyPress(character, character) for character in run[:alone]]
+    return [*singles, KeyPress(Keys.Any, run[alone:])]
 
 
 def _is_printable(key: KeyPress) -> bool:
-    return not isinstance(key.key, Keys) and key.data.isprintable()
+    is_text = key.key is Keys.Any or not isinstance(key.key, Keys)
+    return is_text and key.data.isprintable()
+
+
+def _size(keys: list[KeyPress]) -> int:
+    return sum(len(key.data) for key in keys)

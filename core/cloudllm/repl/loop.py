@@ -3,58 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
-from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cloudllm import paths, streams
 from cloudllm.early import EarlyTerminal
-from cloudllm.errors import CloudLLMError, Refused
-from cloudllm.events import (
-    Event,
-    ReasoningDelta,
-    RequestSent,
-    TextDelta,
-    Trimmed,
-    TurnFinished,
-)
-from cloudllm.messages import Message, Status
-from cloudllm.repl import waiting
-from cloudllm.repl.app import ChatApp, Row
+from cloudllm.errors import BudgetExceeded, CloudLLMError, MissingKey, Refused
+from cloudllm.repl.app import ChatApp
 from cloudllm.repl.chat import Chat, Compose
-from cloudllm.repl.completion import CommandCompleter, Offer
+from cloudllm.repl.completion import ChatCompleter
+from cloudllm.repl.drafts import DraftJournal
 from cloudllm.repl.early_settings import EarlySettings
 from cloudllm.repl.history import InputHistory
 from cloudllm.repl.keys import ChatKeys
+from cloudllm.repl.lines import one_line, rows
+from cloudllm.repl.queue import Queue, Submission
 from cloudllm.repl.render.sanitize import clean
-from cloudllm.repl.secrets import without_secret
+from cloudllm.repl.screen import TerminalScreen
+from cloudllm.repl.secrets import asks_secret, without_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
-from cloudllm.repl.style import BOLD, DIM, RED, styled
-from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice, wrapped
+from cloudllm.repl.statusrow import StatusRow, hints
+from cloudllm.repl.style import BOLD
+from cloudllm.threads import in_thread
 
-if TYPE_CHECKING:
-    from cloudllm.repl.reply import ReplyView
+if TYPE_CHECKING:  # they take a while, and the first key comes before them
+    from cloudllm.events import Event
+    from cloudllm.repl.statuskeeper import StatusKeeper
+    from cloudllm.repl.theme import Theme
+    from cloudllm.repl.turnview import TurnView
 
 _TWICE = 2.0
 """Seconds within which a second Ctrl-C on an empty editor leaves."""
 
+_ENDING = 0.5
+"""Seconds that leaving waits for a turn that is under way, and then for the plugins that are told
+of it; it takes a fraction of them.
+"""
+
+_IS_BACK = "It is back in the editor, to be sent again; Ctrl-C clears it."
+
 _GRACE = 0.03
 """Seconds for showing what was typed ahead, before the settings are imported beside it."""
 
-_ECHOED, _ECHOED_LINES = 8_000, 100
-"""Characters and lines of a sent message that are repeated on the screen; all of it is sent."""
+_TAKES_BACK = ("Up takes the last one back · Ctrl-C stops", "Up takes it back", "Up: back")
+"""Hints while something waits, the longest wording first."""
 
 
-class Submission(NamedTuple):
-    """A draft as the input history has it, and what it means."""
-
-    draft: str
-    means: Command | UserText
-
-
-class TerminalChat:
+class TerminalChat(TerminalScreen):
     """A chat on a terminal; `run` returns the exit code."""
 
     def __init__(
@@ -70,18 +68,22 @@ class TerminalChat:
         self._app = ChatApp(
             keys=ChatKeys(self._grammar, self).bindings(),
             history=self._history,
-            completer=CommandCompleter(self._commands, self._arguments, self._fetch),
+            completer=ChatCompleter(self._chat),
+            hint=self._hint,
             status=self._status,
+            queued=self._queued,
             editing_mode=early.editing_mode,
             terminal=terminal,
         )
-        self._pending: deque[Submission] = deque()
-        self._arrived = asyncio.Event()
+        self._journal = DraftJournal(self._app.editor, self.notice)
+        self._queue = Queue()
+        self._hints = hints(self._grammar)
+        self._row = StatusRow()
+        self._keeper: StatusKeeper | None = None
         self._turn: asyncio.Task[None] | None = None
-        self._reply: ReplyView
-        self._command = ""
-        self._doing = ""
-        self._began = 0.0
+        self._connecting: asyncio.Task[None] | None = None
+        self._declined = False
+        self._view: TurnView
         self._first_interrupt = -_TWICE
         self._failure: CloudLLMError | None = None
         self._code = 0
@@ -89,38 +91,88 @@ class TerminalChat:
     async def run(self) -> tuple[int, CloudLLMError | None]:
         """Hold the chat; gives the exit code and the error that ended it, if one did."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             loop.add_signal_handler(number, self._leave_with, 128 + number)
         loop.set_exception_handler(self._stray)
         work: list[asyncio.Task[None]] = []
         await self._app.run(lambda: work.append(asyncio.ensure_future(self._guard_work())))
-        if self._turn is not None:
-            self._turn.cancel()
+        ended = await self._end(work)
+        comes_back = await self._journal.finish()
+        await self._chat.close(patience=_ENDING if ended else 0.0)
+        self._app.print()
+        self._keep_draft(comes_back=comes_back)
+        return self._code, self._failure
+
+    async def _end(self, work: list[asyncio.Task[None]]) -> bool:
+        """Stop a turn, if one is under way, as Ctrl-C does: what came stays on the screen."""
+        self._chat.leaving = True
+        turn = self._turn
+        if turn is not None:
+            turn.cancel()
+            await asyncio.wait(work, timeout=_ENDING)
+        if self._keeper is not None:
+            self._keeper.close()
         for task in work:
             task.cancel()
-        await self._chat.close()
-        self._app.print()
-        self._keep_draft()
-        return self._code, self._failure
+        return turn is not None
 
     # What the keys ask for.
 
     def submit(self, draft: str) -> None:
         """Queue what a draft means; a blank one is refused."""
+        self._first_interrupt = -_TWICE
         means = self._grammar.decode(draft)
         if means is None:
             self.notice("There is nothing to send.")
             return
-        self._pending.append(Submission(draft, means))
-        self._arrived.set()
-        if self._turn is not None:
-            self.notice("It waits for the reply; Ctrl-C gives it back.")
+        if self._chat.session is not None:  # until there is one, the offer stands on the screen
+            self._app.questions.choices = {}
+        is_command = isinstance(means, Command)
+        if is_command and self._turn is None and asks_secret(means.text):
+            self._app.questions.hide()
+        if self._turn is not None and _means_wait(means):
+            self._chat.wait_on()
+            self._view.wait_on()
+            return
+        self._queue.put(Submission(draft, means))
+        self._app.refresh()
+
+    @property
+    def has_queued(self) -> bool:
+        """Does something wait for the reply that is coming in?"""
+        return bool(self._queue)
+
+    def take_back(self) -> None:
+        """Give the last thing that waits back for editing."""
+        submission = self._queue.take_last()
+        if submission is not None:
+            self._app.put_back(submission.draft)
+
+    def expects(self, text: str) -> bool:
+        """Is this text, with Enter alone, the answer to a question or a choice?"""
+        return self._app.questions.expects(text)
+
+    def answer(self, text: str) -> None:
+        """Take the answer to a question, or a choice from the offer that is open."""
+        questions = self._app.questions
+        if questions.take(text):
+            return
+        command = questions.choices.get(text.strip(), "")
+        questions.choices = {}
+        if command:
+            self.submit(command)
+        else:
+            self._declined = True
+            self._connecting = asyncio.ensure_future(self._connect())
 
     def interrupt(self) -> None:
-        """Stop the reply; or else clear the editor; or else leave, at the second time."""
+        """Stop the reply; or else have back what waits; or else clear the editor; or else leave."""
         editor = self._app.editor
         if self._turn is not None and not self._turn.done():
             self._turn.cancel()
+        elif self._queue:  # as while the settings are read
+            self._app.questions.close()
+            self._give_back([each.means for each in self._queue.take_all()])
         elif editor.text:
             editor.keep_unsent()
             editor.reset()
@@ -138,36 +190,7 @@ class TerminalChat:
 
     def event(self, event: Event) -> None:
         """Show what a turn emitted."""
-        match event:
-            case RequestSent():
-                self._doing = self._sending()
-                if self._command:
-                    self._began = time.monotonic()
-            case TextDelta() | ReasoningDelta():
-                self._reply.feed(event)
-            case Trimmed():
-                self.notice(trimmed_notice(event))
-            case TurnFinished(reply):
-                self._reply.end()
-                self._close(reply)
-                if self._command:  # which may go on, and send more
-                    self._begin(f"Running {self._command}…")
-
-    def output(self, text: str) -> None:
-        """Show what a command answers."""
-        self._commit(*clean(text).expandtabs().split("\n"), "")
-
-    def notice(self, text: str) -> None:
-        """Show one line aside."""
-        self._commit(*self._rows(text, DIM))
-
-    def error(self, error: CloudLLMError) -> None:
-        """Show what went wrong, in one line."""
-        self._commit(*self._rows(f"Error: {error}", RED))
-
-    def put_back(self, text: str) -> None:
-        """Give a message back for editing."""
-        self._app.put_back(self._grammar.encode(text))
+        self._view.event(event)
 
     # The work behind.
 
@@ -180,131 +203,137 @@ class TerminalChat:
 
     async def _work(self) -> None:
         await asyncio.sleep(_GRACE)
+        self._journal.start()
         await self._chat.start()
+        await in_thread(_import_more)
         from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
+        from cloudllm.repl import render  # noqa: PLC0415 - see above
 
         gateway.preload()
-        self._app.refresh()
-        connecting = asyncio.ensure_future(self._connect())
+        from cloudllm.repl.statuskeeper import StatusKeeper  # noqa: PLC0415 - see above
+
+        self._dressed()
+        render.preload()
+        self._keeper = StatusKeeper(self._chat, self._row, self._app.refresh)
+        self._keeper.renew()
+        self._connecting = asyncio.ensure_future(self._connect())
         loading = asyncio.ensure_future(self._chat.load_plugins())
+        loading.add_done_callback(self._renew_status)
         while not self._chat.leaving:
-            await self._arrived.wait()
-            if not self._pending:
-                self._arrived.clear()
-                continue
-            connecting.cancel()  # the turn makes its own, and Ctrl-C can stop that one
-            await self._take_turn(self._pending.popleft())
+            submission = await self._queue.next()
+            self._connecting.cancel()  # the turn makes its own, and Ctrl-C can stop that one
+            await self._take_turn(submission)
         loading.cancel()
         self.leave()
+
+    def _dressed(self) -> Theme:
+        """The theme that is chosen; the app wears it from now on."""
+        from cloudllm.repl.theme import theme  # noqa: PLC0415 - after the first prompt
+
+        shown, no_color = self._chat.settings.repl, bool(os.environ.get("NO_COLOR"))
+        if shown.theme == "auto" and not no_color:
+            self._app.ask_background()
+        dark = self._app.background.dark
+        chosen = theme(shown.theme, shown.colors, dark=dark, no_color=no_color)
+        self._app.dress(chosen)
+        self._error_look = chosen.look("error").sgr
+        return chosen
 
     async def _connect(self) -> None:
         """Make the client before it is needed, so that a missing key is said at once."""
         try:
             await self._chat.connect()
+            self._renew_status()
+        except MissingKey as error:
+            await self._offer_ways(error)
         except Exception as error:  # noqa: BLE001 - a provider may raise anything
             self.error(one_line(error))
 
+    async def _offer_ways(self, error: MissingKey) -> None:
+        """Offer ways to begin without this key, once, to a person who has chosen no model yet."""
+        from cloudllm.repl import onboarding  # noqa: PLC0415 - after the first prompt
+
+        if self._declined or not onboarding.is_first_start(self._chat):
+            self.error(error)
+        else:
+            await onboarding.offer(self._chat, error.message)
+
     async def _take_turn(self, submission: Submission) -> None:
         from cloudllm.repl.commands import submit  # noqa: PLC0415 - after the first prompt
+        from cloudllm.repl.turnview import TurnView  # noqa: PLC0415 - after the first prompt
 
         means = submission.means
         self._echo(means)
-        self._command = ""
+        command = ""
         if isinstance(means, Command):
-            self._command = clean(means.text.split()[0], one_line=True, limit=60)
-        self._begin(f"Running {self._command}…" if self._command else self._sending())
-        self._turn = asyncio.ensure_future(submit(self._chat, means))
-        indicator = asyncio.ensure_future(self._indicate(means))
+            command = clean(means.text.split()[0], one_line=True, limit=60)
+        shown = self._chat.settings.repl
+        self._view = TurnView(
+            self._app,
+            self._chat.model,
+            command,
+            shown=shown,
+            theme=self._dressed(),
+        )
+        self._turn = asyncio.ensure_future(submit(self._chat, means, asks=True))
+        indicator = asyncio.ensure_future(self._view.indicate())
         try:
             await asyncio.wait([self._turn])
         finally:
             indicator.cancel()
-        self._reply.end()
+        try:
+            self._view.end()
+        except Exception as error:  # noqa: BLE001 - what cannot be drawn must not end the chat
+            self.error(one_line(error))
+        self._app.questions.close()
         self._settle(self._turn, submission)
         self._turn = None
-        self._app.refresh()
-
-    def _begin(self, doing: str) -> None:
-        """Something is under way that may bring a reply."""
-        from cloudllm.repl.reply import ReplyView  # noqa: PLC0415 - after the first prompt
-
-        self._doing = doing
-        self._reply = ReplyView(self._app)
-        self._began = time.monotonic()
-
-    def _sending(self) -> str:
-        return f"Sending message… {clean(self._chat.model, one_line=True, limit=60)}"
+        self._renew_status()
 
     def _settle(self, turn: asyncio.Task[None], submission: Submission) -> None:
         """Say how the turn ended; what was not answered goes back into the editor."""
         if turn.cancelled():
-            kept = self._reply.begun
-            self.notice("Stopped; what came is kept." if kept else "Stopped.")
-            self._return(submission, kept=kept)
+            kept, session = self._chat.kept, self._chat.session
+            self._view.stopped(kept, session.attempts if session is not None else ())
+            self._return(submission, kept=kept is not None)
             return
         error = turn.exception()
         if error is not None:
-            self.error(one_line(error))
-            refused = isinstance(error, Refused)
+            if self._chat.consent.is_open:
+                self._commit(*rows(f"{error}.", BOLD, self._app.columns))
+            else:
+                self.error(one_line(error))
+            refused = isinstance(error, Refused) and not isinstance(error, BudgetExceeded)
             if refused:  # as by a guard that has found a secret in it
                 self._history.forget(submission.draft)
             self._return(submission, kept=False, refused=refused)
+            if isinstance(submission.means, UserText) and not self._chat.consent.is_open:
+                self.notice(_IS_BACK)
+        elif turn.cancelling():  # it was over already; what waits is not sent all the same
+            self._return(submission, kept=True)
 
     def _return(self, submission: Submission, *, kept: bool, refused: bool = False) -> None:
         """Put an unanswered message and all that waited behind it back into the editor."""
-        returned = [] if kept else [submission.means]
-        returned += [each.means for each in self._pending]
-        self._pending.clear()
+        waited = [each.means for each in self._queue.take_all()]
+        answered = kept or isinstance(submission.means, Command)
+        self._give_back(waited if answered else [submission.means, *waited], refused=refused)
+
+    def _give_back(self, returned: Sequence[Command | UserText], *, refused: bool = False) -> None:
+        """Put messages back into the editor, and name the commands that were to be run."""
         texts = [item.text for item in returned if isinstance(item, UserText)]
-        for item in returned[not kept :]:
+        for item in returned:
             if isinstance(item, Command):
                 self.notice(f"Not run: {without_secret(item.text)}")
         if texts:
             self._app.put_back(self._grammar.encode("\n".join(texts)), refused=refused)
 
-    async def _indicate(self, submission: Command | UserText) -> None:
-        """Keep the waiting indicator alive while there is nothing else to see."""
-        if isinstance(submission, Command):
-            await asyncio.sleep(waiting.PERIOD)
-        while True:
-            if not self._reply.begun:
-                seconds = time.monotonic() - self._began
-                row: Row = ("class:waiting", waiting.describe(self._doing, seconds))
-                self._app.paint([], [row])
-            await asyncio.sleep(waiting.PERIOD)
-
-    def _echo(self, submission: Command | UserText) -> None:
-        text = without_secret(submission.text)
-        shown = "\n".join(text[:_ECHOED].split("\n", _ECHOED_LINES)[:_ECHOED_LINES])
-        lines = clean(shown).expandtabs().split("\n")
-        rows = [f"{'  ' if number else '> '}{line}" for number, line in enumerate(lines)]
-        if hidden := len(text) - len(shown):
-            rows.append(styled(f"  … {hidden:,} more characters", DIM))
-        self._commit(*rows)
-
-    def _close(self, reply: Message) -> None:
-        seconds = time.monotonic() - self._began
-        if not self._reply.begun:
-            self._commit(styled("Assistant:", BOLD), styled("(an empty reply)", DIM))
-        for notice in ending_notices(reply):
-            self._commit(*self._rows(notice, RED))
-        if reply.status is Status.PARTIAL:
-            self.notice("What came is kept; /retry asks again.")
-        self._commit(styled(f"{described(reply.usage)} · {seconds:.1f} s", DIM), "")
-
-    def _rows(self, text: str, style: str) -> list[str]:
-        """One line of foreign text as rows that end between words."""
-        rows = wrapped(clean(text, one_line=True), self._app.columns)
-        return [styled(row, style) for row in rows]
-
-    def _commit(self, *rows: str) -> None:
-        self._app.commit(rows)
-
-    def _keep_draft(self) -> None:
+    def _keep_draft(self, *, comes_back: bool) -> None:
         """Leaving: what was not sent can be recalled from the history, where the queue is already."""
         editor = self._app.editor
-        kept = bool(editor.text.strip()) and editor.keep_unsent()
-        if kept or self._pending:
+        kept = bool(editor.draft.strip()) and editor.keep_unsent()
+        if comes_back:
+            self._app.print("What stood in the editor is there again next time.")
+        if (kept and not comes_back) or self._queue:
             self._app.print("What was not sent is in the input history: press Up next time.")
 
     def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -318,36 +347,39 @@ class TerminalChat:
         self.leave()
 
     def _status(self, columns: int) -> str:
-        try:
-            model = self._chat.settings.model
-        except CloudLLMError:
-            model = "…"
-        sends = (
-            "Enter" if self._grammar.submit == "enter" else f"{self._grammar.sentinel} or Alt-Enter"
-        )
-        hint = f"{clean(sends, one_line=True)} sends · Ctrl-C stops · /help"
-        return f"{clean(model, one_line=True, limit=50)}  {hint}"[:columns]
+        self._row.hints = _TAKES_BACK if self._queued(columns) else self._hints
+        return self._row.text(columns)
 
-    def _commands(self) -> Iterable[Offer]:
-        from cloudllm.repl.commands import known  # noqa: PLC0415 - after the first prompt
+    def _renew_status(self, _done: object = None) -> None:
+        if self._keeper is not None and not self._chat.leaving:
+            self._keeper.renew()
 
-        return ((command.name, command.summary) for command in known(self._chat).values())
+    def _queued(self, columns: int) -> Sequence[str]:
+        """What waits for the reply, or for the settings; not what is taken up in this moment."""
+        busy = self._turn is not None or self._keeper is None
+        return self._queue.rows(columns) if busy else ()
 
-    def _arguments(self, name: str) -> Iterable[str]:
-        from cloudllm.repl.commands import known  # noqa: PLC0415 - after the first prompt
+    def _hint(self, draft: str) -> str:
+        if not draft.startswith("/"):
+            return ""
+        from cloudllm.repl.commands import hint  # noqa: PLC0415 - after the first prompt
 
-        command = known(self._chat).get(name)
-        try:
-            return command.complete(self._chat) if command and command.complete else ()
-        except CloudLLMError:  # the settings are not there yet
-            return ()
+        return hint(self._chat, draft)
 
-    async def _fetch(self, name: str, typed: str) -> None:
-        from cloudllm.repl.commands import known  # noqa: PLC0415 - after the first prompt
 
-        command = known(self._chat).get(name)
-        if command is not None and command.fetch is not None:
-            await command.fetch(self._chat, typed)
+def _means_wait(means: Command | UserText) -> bool:
+    if not isinstance(means, Command):
+        return False
+    from cloudllm.repl.commands import is_wait  # noqa: PLC0415 - a turn is under way by then
+
+    return is_wait(means.text)
+
+
+def _import_more() -> None:
+    """What the next steps import; in the event loop it would hold up the keys."""
+    from cloudllm.repl import engine, retirement, statuskeeper  # noqa: PLC0415 - see above
+
+    _ = engine, retirement, statuskeeper
 
 
 def run(

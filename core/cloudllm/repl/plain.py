@@ -1,27 +1,26 @@
-"""The chat without a screen: for pipes, files, dumb terminals and `--plain`; text only ever grows.
-
-The reply goes to standard output, everything else to standard error.
-"""
+"""The chat without a screen: for pipes, files, dumb terminals and `--plain`; text only ever grows."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 from cloudllm import streams
-from cloudllm.errors import CloudLLMError, PartialReply, UsageError
-from cloudllm.events import Event, RequestSent, TextDelta, Trimmed, TurnFinished
-from cloudllm.messages import Status
+from cloudllm.errors import PartialReply, UsageError
+from cloudllm.messages import Message, Status
 from cloudllm.repl.chat import Chat
-from cloudllm.repl.commands import submit
-from cloudllm.repl.render.sanitize import PipeText, Sanitizer, clean
+from cloudllm.repl.commands import is_wait, submit
+from cloudllm.repl.jsonscreen import JsonScreen
+from cloudllm.repl.lines import one_line
+from cloudllm.repl.plainscreen import PlainScreen
 from cloudllm.repl.sentinel import Blank, BlockReader, Command, Grammar, UserText
-from cloudllm.repl.wording import described, ending_notices, one_line, trimmed_notice
+from cloudllm.repl.unseen import unseen
+from cloudllm.repl.wording import STOPPED_AT_LENGTH, WAITING_ON
 from cloudllm.threads import in_thread
 
 _INTERRUPTED = 130
@@ -29,102 +28,12 @@ _TWICE = 2.0
 _PATIENCE = 2.0  # seconds that the end waits for plugins that write replies down
 
 
-class PlainScreen:
-    """Writes replies to standard output, all else to standard error; `code` is the exit code."""
-
-    def __init__(self, *, talkative: bool) -> None:
-        self._talkative = talkative
-        self._filter: PipeText | Sanitizer = PipeText()
-        self._began = 0.0
-        self._ends_line = True
-        self._begun = False
-        self.code = 0
-
-    def event(self, event: Event) -> None:
-        """Show what a turn emitted."""
-        match event:
-            case RequestSent(model):
-                self._began = time.monotonic()
-                self._begun = False
-                self._filter = Sanitizer() if streams.out().isatty() else PipeText()
-                self._aside(f"Sending message… {model}")
-                if streams.out().isatty():
-                    self._aside("Assistant:")
-            case TextDelta(text):
-                self._begun = True
-                self._write(self._filter.feed(text))
-            case Trimmed():
-                self.notice(trimmed_notice(event))
-            case TurnFinished(reply):
-                self._finish()
-                self._begun = False
-                self.code = 0
-                if reply.status is Status.PARTIAL:
-                    self.code = PartialReply.exit_code
-                for notice in ending_notices(reply):
-                    self.notice(notice)
-                seconds = time.monotonic() - self._began
-                self._aside(f"{described(reply.usage)} · {seconds:.1f} s")
-
-    def output(self, text: str) -> None:
-        """Show what a command answers."""
-        self._say(clean(text))
-
-    def notice(self, text: str) -> None:
-        """Show one line aside."""
-        self._say(clean(text, one_line=True))
-
-    def error(self, error: CloudLLMError) -> None:
-        """Show what went wrong, in one line, and remember its exit code."""
-        self._finish()
-        self.code = error.exit_code
-        for line in str(error).splitlines():
-            self._say(f"cloudllm: {clean(line, one_line=True)}")
-
-    def stopped(self) -> None:
-        """Say that the reply was stopped, on a line of its own."""
-        self._finish()
-        self.notice("Stopped; what came is kept." if self._begun else "Stopped.")
-        self._begun = False
-
-    def put_back(self, text: str) -> None:
-        """There is no editor; the text still stands where it was written."""
-
-    def _finish(self) -> None:
-        self._write(self._filter.end())
-        if not self._ends_line:
-            self._write("\n")
-
-    def _write(self, text: str) -> None:
-        if text:
-            self._ends_line = text.endswith("\n")
-            out = streams.out()
-            try:
-                out.write(text)
-                out.flush()
-            except OSError as error:
-                # What is still buffered must go somewhere when the program ends.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-                gone = isinstance(error, BrokenPipeError)
-                why = "was closed" if gone else f"takes no more ({error.strerror})"
-                raise CloudLLMError(
-                    f"standard output {why}; the rest of the reply is not shown"
-                ) from None
-
-    def _aside(self, text: str) -> None:
-        if self._talkative:
-            self.notice(text)
-
-    def _say(self, text: str) -> None:
-        err = streams.err()
-        if err is not None:
-            with contextlib.suppress(OSError):  # it may be full or gone; the reply goes on
-                err.write(f"{text}\n")
-                err.flush()
-
-
 class PlainChat:
-    """A chat that reads the REPL's own grammar line by line; `run` returns the exit code."""
+    """A chat that reads the REPL's own grammar line by line; `run` returns the exit code.
+
+    Where a person sits at the other end, lines are read while a reply is coming in, too: what they
+    type ahead waits, and /wait is carried out at once.
+    """
 
     def __init__(
         self,
@@ -134,19 +43,23 @@ class PlainChat:
         name: str,
         interactive: bool,
     ) -> None:
-        self._screen = PlainScreen(talkative=True)
+        self._screen = PlainScreen(talkative=True, asks=interactive)
         self._chat = make_chat(self._screen)
         self._lines = lines
         self._name = name
         self._number = 0
         self._interactive = interactive
         self._turn: asyncio.Task[None] | None = None
-        self._reader = BlockReader(Grammar())
+        self._reading: asyncio.Task[str | None] | None = None
+        self._ahead: deque[str | None] = deque()
+        self._asked: asyncio.Future[str] | None = None
+        self._grammar = Grammar()
+        self._reader = BlockReader(self._grammar)
         self._first_interrupt = -_TWICE
 
     def stopped(self) -> None:
         """Say that Ctrl-C has ended it."""
-        self._screen.stopped()
+        self._screen.stopped(self._chat.kept)
 
     async def run(self) -> int:
         """Read to the end, or to `/quit`, or to the first turn that fails in a pipe."""
@@ -157,13 +70,15 @@ class PlainChat:
 
     async def _hold(self) -> int:
         if self._interactive:
+            self._screen.answer = self._answer
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
             loop.add_signal_handler(signal.SIGINT, self._interrupt, task)
         await self._chat.start()
         settings = self._chat.settings.repl
         if self._interactive:
             self._screen.notice(f"{settings.sentinel} on a line of its own sends; Ctrl-D leaves.")
-        self._reader = BlockReader(Grammar(settings.sentinel))
+        self._grammar = Grammar(settings.sentinel)
+        self._reader = BlockReader(self._grammar)
         while (line := await self._next_line()) is not None:
             if not await self._submit(self._reader.feed(line)):
                 return self._code
@@ -180,25 +95,99 @@ class PlainChat:
         if isinstance(submission, Blank):
             self._screen.notice("There is nothing to send.")
         elif submission is not None:
-            await self._settle(submit(self._chat, submission))
+            self._screen.reasoning = self._interactive and self._chat.settings.repl.reasoning
+            await self._settle(submit(self._chat, submission, asks=self._interactive))
             return not self._chat.leaving and (self._interactive or self._screen.code == 0)
         return True
 
     async def _settle(self, turn: Awaitable[None]) -> None:
         self._turn = asyncio.ensure_future(turn)
         try:
-            await asyncio.wait([self._turn])
+            while not self._turn.done():
+                await asyncio.wait({self._turn, *self._typing()}, return_when="FIRST_COMPLETED")
+                self._take_typed()
         except asyncio.CancelledError:  # Ctrl-C in a pipe ends the turn and the program
             self._turn.cancel()
             await asyncio.wait([self._turn])
             raise
         if self._turn.cancelled():
-            self._screen.stopped()
+            self.stopped()
+            self._drop_ahead()
         elif error := self._turn.exception():
             self._screen.error(one_line(error))
         self._turn = None
 
+    def _typing(self) -> set[asyncio.Task[str | None]]:
+        """What reads the next line while a turn is under way, unless there will be none."""
+        if not self._interactive or (self._ahead and self._ahead[-1] is None):
+            return set()
+        self._reading = self._reading or asyncio.ensure_future(self._read_line())
+        return set() if self._reading.done() else {self._reading}
+
+    def _take_typed(self) -> None:
+        """Wait on if that is what was typed; all else is for later, an error included."""
+        if self._reading is None or not self._reading.done():
+            return
+        asked = self._asked if self._asked is not None and not self._asked.done() else None
+        if error := self._reading.exception():
+            if asked is not None:
+                self._reading = None
+                asked.set_exception(error)
+            return
+        line = self._reading.result()
+        self._reading = None
+        if asked is not None:
+            asked.set_result(line or "")
+            if line is not None:
+                return
+        if line is not None and self._means_wait(line):
+            self._chat.wait_on()
+            self._screen.notice(WAITING_ON)
+        else:
+            self._ahead.append(line)
+
+    async def _answer(self, secret: bool) -> str:  # noqa: FBT001 - the screen's contract
+        """The next line that is typed; "" at the end of the input.
+
+        What was typed ahead waits, but not where a secret is asked for: it could be sent.
+        Raises what was wrong with the line that was read last, if it waits to be said.
+        """
+        if self._reading is not None and self._reading.done() and self._reading.exception():
+            failed, self._reading = self._reading, None
+            return failed.result() or ""
+        if secret and self._ahead and self._ahead[0] is not None:
+            return self._ahead.popleft() or ""
+        if self._ahead and self._ahead[-1] is None:
+            return ""
+        self._asked = asyncio.get_running_loop().create_future()
+        with unseen(self._lines.fileno()) if secret else nullcontext():
+            return await self._asked
+
+    def _means_wait(self, line: str) -> bool:
+        """Is this line an answer to the silence, or /wait, rather than a part of a message?"""
+        if not is_wait(line):
+            return self._screen.silent and not self._ahead and not line.strip()
+        begun = BlockReader(self._grammar)
+        for each in self._ahead:
+            begun.feed(each or "")
+        return begun.end() is None
+
+    def _drop_ahead(self) -> None:
+        """Forget what was typed before a Ctrl-C, as a terminal does; the end of the input stays."""
+        lines = len(self._ahead)
+        self._ahead = deque(line for line in self._ahead if line is None)
+        if len(self._ahead) < lines:
+            self._screen.notice("What you have typed ahead is dropped.")
+
     async def _next_line(self) -> str | None:
+        if self._ahead or (self._reading is not None and self._reading.done()):
+            self._chat.consent.withdraw()  # who typed this had not read the question
+        if self._ahead:
+            return self._ahead.popleft()
+        reading, self._reading = self._reading or self._read_line(), None
+        return await reading
+
+    async def _read_line(self) -> str | None:
         raw = await in_thread(self._lines.readline)
         self._number += 1
         return decoded(raw, self._name, self._number).removesuffix("\n") if raw else None
@@ -236,28 +225,47 @@ def converse(
     return _run(chat.run(), chat.stopped)
 
 
-def ask(make_chat: Callable[[PlainScreen], Chat], text: str) -> int:
-    """One turn: the reply on standard output; gives the exit code."""
-    screen = PlainScreen(talkative=False)
+def ask(make_chat: Callable[[PlainScreen], Chat], text: str, *, as_json: bool = False) -> int:
+    """One turn: the reply, or its events, on standard output; gives the exit code."""
+    screen = JsonScreen(_INTERRUPTED) if as_json else PlainScreen(talkative=False)
     chat = make_chat(screen)
+    if isinstance(screen, JsonScreen):
+        screen.attempts = lambda: chat.session.attempts if chat.session is not None else ()
 
     async def turn() -> int:
         try:
             await chat.start()
-            await chat.send(text)
+            return _one_shot_code(await chat.send(text))
         finally:
             await chat.close(patience=_PATIENCE)
-        return screen.code
 
     try:
-        return _run(turn(), screen.stopped)
-    except CloudLLMError as error:
-        screen.error(error)
+        return _run(turn(), lambda: screen.stopped(chat.kept))
+    except Exception as error:  # noqa: BLE001 - a person, or a program, gets one line
+        screen.error(one_line(error))
         return screen.code
+
+
+def _one_shot_code(reply: Message) -> int:
+    """A script must see that an answer is not whole, also where its length was the limit."""
+    cut = reply.status is Status.PARTIAL or reply.finish_reason in STOPPED_AT_LENGTH
+    return PartialReply.exit_code if cut else 0
 
 
 def _run(main: Awaitable[int], stopped: Callable[[], None]) -> int:
+    ended: list[int] = []
+
     async def entry() -> int:
+        """Let a signal end it as Ctrl-C does, with a code of its own."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end(number: int) -> None:
+            ended.append(number)
+            if task is not None:
+                task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            loop.add_signal_handler(number, end, number)
         return await main
 
     # Never closed: that would wait for threads that may hang, and the process ends anyway.
@@ -267,6 +275,8 @@ def _run(main: Awaitable[int], stopped: Callable[[], None]) -> int:
             return runner.run(entry())
         except KeyboardInterrupt:
             stopped()
-        except asyncio.CancelledError:  # the second Ctrl-C of a person
-            pass
+        except asyncio.CancelledError:  # the second Ctrl-C of a person, or a signal
+            if ended:
+                stopped()
+                return 128 + ended[0]
     return _INTERRUPTED

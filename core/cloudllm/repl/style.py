@@ -11,6 +11,6 @@ RED = "31"
 
 def styled(text: str, style: str) -> str:
     """`text`, which must be safe already, in a style; `NO_COLOR` leaves bold and dim alone."""
-    if style == RED and os.environ.get("NO_COLOR"):
+    if not style or (style == RED and os.environ.get("NO_COLOR")):
         return text
     return f"\x1b[{style}m{text}\x1b[0m"

@@ -8,7 +8,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.layout.utils import explode_text_fragments
 
-from cloudllm.repl.render.sanitize import Sanitizer
+from cloudllm.repl.render.sanitize import Sanitizer, clean
 
 
 class VisibleText(Processor):
@@ -22,23 +22,30 @@ class VisibleText(Processor):
         fragments = transformation_input.fragments
         if all(fragment[1].isascii() for fragment in fragments):
             return Transformation(fragments)
+        text = "".join(fragment[1] for fragment in fragments)
+        if clean(text) == text:
+            return Transformation(fragments)
         sanitizer = Sanitizer()
         exploded = explode_text_fragments(fragments)
         shown: StyleAndTextTuples = [
             (fragment[0], _shown(sanitizer, fragment[1])) for fragment in exploded
         ]
         shown.append(("", sanitizer.end()))
-        columns = [0, *accumulate(len(fragment[1]) for fragment in shown)]
-        last = len(exploded)
+        return remapped(len(exploded), shown)
 
-        def to_display(position: int) -> int:
-            return columns[position] if position <= last else position - last + columns[-1]
 
-        def to_source(column: int) -> int:
-            found = next((at for at in range(last) if columns[at + 1] > column), last)
-            return found if column < columns[-1] else last + column - columns[-1]
+def remapped(length: int, shown: StyleAndTextTuples) -> Transformation:
+    """A line of which fragment n shows character n, up to `length`; more may follow."""
+    columns = [0, *accumulate(len(fragment[1]) for fragment in shown)]
 
-        return Transformation(shown, to_display, to_source)
+    def to_display(position: int) -> int:
+        return columns[position] if position <= length else position - length + columns[-1]
+
+    def to_source(column: int) -> int:
+        found = next((at for at in range(length) if columns[at + 1] > column), length)
+        return found if column < columns[-1] else length + column - columns[-1]
+
+    return Transformation(shown, to_display, to_source)
 
 
 def _shown(sanitizer: Sanitizer, character: str) -> str:

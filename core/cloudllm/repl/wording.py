@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from cloudllm.errors import CloudLLMError
-from cloudllm.events import Trimmed
-from cloudllm.messages import Message, Status, Usage
+from collections.abc import Sequence
+
+from cloudllm.events import FellBack, Retrying, Stalled, Summarizing, Trimmed
+from cloudllm.messages import Attempt, Cost, Message, Status, Usage
+
+STOPPED_AT_LENGTH = ("length", "max_tokens")
+"""Finish reasons of a reply that is whole but for its end."""
+
+EMPTY = "(an empty reply)"
+WAITING_ON = "Waiting on, whatever the deadlines say; Ctrl-C stops."
 
 
 def described(usage: Usage | None) -> str:
@@ -20,52 +27,86 @@ def described(usage: Usage | None) -> str:
     return " · ".join([*parts, f"{about}{usage.total_tokens:,} tokens"])
 
 
+def priced(cost: Cost | None) -> str:
+    """A cost in one line: `~` marks an estimate, and an unknown price is never nothing."""
+    from cloudllm.pricing import FREE, shown  # noqa: PLC0415 - after the first prompt
+
+    if cost is None or (cost.unknown and not cost.nano):
+        return "cost unknown"
+    return FREE if cost.source == FREE else shown(cost)
+
+
+def closing(reply: Message, attempts: Sequence[Attempt], seconds: float) -> str:
+    """The line after a reply: tokens, cost, time, and how many attempts it took if not one."""
+    parts = [described(reply.usage), priced(reply.cost), f"{seconds:.1f} s"]
+    if len(attempts) > 1:
+        parts.append(f"{len(attempts)} attempts")
+    return " · ".join(parts)
+
+
 def ending_notices(reply: Message) -> list[str]:
     """What is to be said of how a reply ended, unless it simply ended."""
     if reply.status is Status.PARTIAL:
         why = f": {reply.error}" if reply.error else ""
         return [f"The reply was cut{why.rstrip('.')}."]
-    if reply.finish_reason in ("length", "max_tokens"):
-        return ["The reply stopped at the limit of its length (max_output_tokens)."]
+    if reply.finish_reason in STOPPED_AT_LENGTH:
+        return [
+            "The reply stopped at the limit of its length (max_output_tokens, or the model's own)."
+        ]
     if reply.finish_reason == "content_filter":
         return ["The provider's content filter stopped the reply."]
     return []
 
 
+def offer(reply: Message) -> str | None:
+    """What a person can do about a reply that is not whole."""
+    at_length = reply.status is Status.COMPLETE and reply.finish_reason in STOPPED_AT_LENGTH
+    if reply.status is Status.COMPLETE and not at_length:
+        return None
+    if not reply.content or reply.tool_calls:
+        return "/retry asks again."
+    return "/continue goes on." if at_length else "/continue goes on with it, /retry asks again."
+
+
+def stopped_notice(reply: Message | None) -> str:
+    """That a person stopped a turn, and what became of the reply, if there is any."""
+    if reply is None:
+        return "Stopped."
+    return f"Stopped; what came is kept: {offer(reply)}"
+
+
 def trimmed_notice(event: Trimmed) -> str:
     """That older messages were left out."""
     noun = "message" if event.messages == 1 else "messages"
+    stand = "a summary stands for them" if event.summarized else "the history keeps them"
     return (
         f"{event.messages} older {noun} (~{event.tokens:,} tokens) left out of this request so that"
-        " it fits; the history keeps them."
+        f" it fits; {stand}."
     )
 
 
-def wrapped(line: str, columns: int) -> list[str]:
-    """The line, safe to show already, as rows of at most `columns` cells that end between words.
-
-    A word that is longer than a row is left to the terminal.
-    """
-    from wcwidth import wcswidth  # noqa: PLC0415 - not for one line on standard error
-
-    rows: list[str] = []
-    room = 0
-    for word in line.split(" "):
-        cells = max(0, wcswidth(word))
-        if rows and cells < room:
-            rows[-1] += f" {word}"
-            room -= cells + 1
-        else:
-            rows.append(word)
-            room = columns - cells
-    return rows
+def summarizing_notice(event: Summarizing) -> str:
+    """That a model sums up what will be left out."""
+    return f"Summing up older messages… {event.model}"
 
 
-def one_line(error: BaseException) -> CloudLLMError:
-    """Any error as one that can be shown; a bug of ours says so."""
-    if isinstance(error, CloudLLMError):
-        return error
-    if isinstance(error, OSError) and error.strerror:
-        return CloudLLMError(f"{error.filename or 'input or output'}: {error.strerror}")
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return CloudLLMError(f"cloudllm has a bug here: {reason}", advice="Please report it")
+def retrying_notice(event: Retrying) -> str:
+    """That the request is sent again, why and when."""
+    return (
+        f"{event.reason.rstrip('.')}; next try {event.attempt} of {event.attempts}"
+        f" in {event.seconds:.1f} s (Ctrl-C stops)"
+    )
+
+
+def fell_back_notice(event: FellBack) -> str:
+    """That another model goes on."""
+    return f"{event.reason.rstrip('.')}. Going on with {event.model} instead of {event.failed}."
+
+
+def stalled_notice(event: Stalled, *, asks: bool, answer: str = "Enter or /wait") -> str:
+    """That nothing comes, and for how much longer it is waited; `asks` a person who can answer."""
+    line = f"No text for {event.seconds:.0f} s"
+    if event.limit is not None:
+        line += f", gives up at {event.limit:g} s"
+        line += f": {answer} waits on" if asks else ""
+    return f"{line}, Ctrl-C stops" if asks else line

@@ -33,11 +33,6 @@ class Expects:
     nothing: str = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Unused:
-    """Marks a setting that is accepted but has no effect in this version."""
-
-
 def _none(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
@@ -62,6 +57,23 @@ def _list(value: object) -> object:
         except ValueError:
             return value
     return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _table(value: object) -> object:
+    """A variable or option spells a table as JSON, or as `name=value` with commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    pairs = (item.partition("=") for item in value.split(",") if item.strip())
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
+def _nothing(value: object) -> object:
+    return [] if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
 def _one_printable_line(value: str) -> str:
@@ -110,10 +122,11 @@ Dollars = Annotated[
     _Money | None,
     BeforeValidator(_none),
     Expects('a number of US dollars from 0 up, or "none"'),
-    Unused(),
 ]
 Aliases = Annotated[dict[str, _Text], Expects("a model id such as openai/gpt-6-luna")]
-Fallback = Annotated[_Names, Expects("a list of model ids"), Unused()]
+Fallback = Annotated[_Names, BeforeValidator(_nothing), Expects('a list of model ids, or "none"')]
+StatusPart = Literal["model", "tokens", "cost", "marks", "plugins", "hint"]
+Bytes = Annotated[_Int, Field(gt=0), Expects("a whole number of bytes above 0")]
 
 
 class Section(BaseModel):
@@ -125,8 +138,10 @@ class Section(BaseModel):
 class Context(Section):
     """What is sent when the conversation no longer fits the model."""
 
-    strategy: Annotated[Literal["drop-oldest"], Expects('"drop-oldest"')] = Field(
-        default="drop-oldest", description="How messages are left out when not all of them fit."
+    strategy: Annotated[_Text, Expects('the name of a strategy, such as "drop-oldest"')] = Field(
+        default="drop-oldest",
+        description='What is done when not everything fits: "drop-oldest" leaves the oldest turns '
+        'out, "summarize" sends a summary of them instead, "none" refuses; plugins may offer others.',
     )
     limit: Tokens = Field(
         default=None, description='The most to send; "none" is the model\'s own limit.'
@@ -174,6 +189,9 @@ class Timeout(Section):
 class Repl(Section):
     """The chat in the terminal."""
 
+    reasoning: Annotated[bool, Expects("true or false")] = Field(
+        default=True, description="Show what the model thinks before it answers."
+    )
     submit: Annotated[Literal["sentinel", "enter"], Expects('"sentinel" or "enter"')] = Field(
         default="sentinel", description="What sends a message: the sentinel's line, or Enter."
     )
@@ -186,10 +204,27 @@ class Repl(Section):
         default="emacs", description="The editor's keys."
     )
     markdown: Annotated[bool, Expects("true or false")] = Field(
-        default=True, description="Style replies; this version shows them as plain text."
+        default=True, description="Show replies as Markdown; if not, as the text they are."
     )
-    theme: Annotated[_Text, Expects("the name of a theme"), Unused()] = Field(
-        default="auto", description="The colours."
+    theme: Annotated[
+        Literal["auto", "dark", "light", "none"], Expects('"auto", "dark", "light" or "none"')
+    ] = Field(default="auto", description="The colours; `auto` asks the terminal how dark it is.")
+    colors: Annotated[
+        dict[str, _Text],
+        BeforeValidator(_table),
+        Expects('a table of looks, such as heading = "bold bright-blue"'),
+    ] = Field(default={}, description="Single looks of your own, in place of the theme's.")
+    status: Annotated[
+        list[StatusPart],
+        BeforeValidator(_list),
+        BeforeValidator(_nothing),
+        Expects('a list of "model", "tokens", "cost", "marks", "plugins" and "hint", or "none"'),
+    ] = Field(
+        default=["model", "tokens", "cost", "marks", "plugins", "hint"],
+        description="What the row under the editor shows; an empty list takes it away.",
+    )
+    indicator: Annotated[bool, Expects("true or false")] = Field(
+        default=True, description="Show what is waited for, and for how long; it moves."
     )
 
 
@@ -219,16 +254,20 @@ class Budget(Section):
     session: Dollars = Field(default=None, description="In one run.")
     day: Dollars = Field(default=None, description="In one day.")
     month: Dollars = Field(default=None, description="In one month.")
+    allow_unknown: Annotated[_Names, Expects("a list of model ids")] = Field(
+        default=[],
+        description="Models that may be used under a budget although nobody knows their price.",
+    )
 
 
 class Retry(Section):
     """Repeating a request that failed before anything of the reply was seen."""
 
-    attempts: Annotated[_Int, Field(ge=0), Expects("a whole number from 0 up"), Unused()] = Field(
-        default=3, description="How often to try again."
+    attempts: Annotated[_Int, Field(ge=1), Expects("a whole number from 1 up")] = Field(
+        default=3, description="How often a model is asked at most, the first time included."
     )
-    seconds: Annotated[_Seconds, Expects("a number of seconds above 0"), Unused()] = Field(
-        default=60.0, description="How long to go on trying."
+    seconds: Annotated[_Seconds, Expects("a number of seconds above 0")] = Field(
+        default=60.0, description="How long the waits between them may be in all."
     )
 
 
@@ -247,6 +286,11 @@ class ProviderTable(BaseModel):
     ] = Field(default=None, description="The variable that holds the key.")
     api_base: Annotated[_Text | None, Expects("an address")] = Field(
         default=None, description="Where the provider answers, `/v1` included."
+    )
+    allow_plain_http: Annotated[bool, Expects("true or false")] = Field(
+        default=False,
+        description="Send the key over plain http to another machine too, unencrypted, where anyone "
+        "on the way can read it; to this machine it may always go.",
     )
     extends: Annotated[_Text | None, Expects("the name of a provider")] = Field(
         default=None,

@@ -194,13 +194,19 @@ def text_layer(known: KnownKeys, text: str, path: Path) -> Layer:
 
 
 def _malformed(error: Exception, text: str, path: Path) -> str:
-    message = str(error)
-    at = _WHERE_IN_TOML.search(message)
+    problem = malformed_at(error, text, path)
+    what = _WHERE_IN_TOML.sub("", str(error))
+    if what == str(error) or isinstance(error, RecursionError):
+        return problem
+    return f"{problem}: {what[:1].lower()}{what[1:]}"
+
+
+def malformed_at(error: Exception, text: str, path: Path) -> str:
+    """That a file is not valid TOML, and on which line; nothing of what it holds."""
+    at = _WHERE_IN_TOML.search(str(error))
     if isinstance(error, RecursionError) or not at:
         return f"{path}: is not valid TOML"
-    what = message[: at.start()]
-    line = at["line"] or text.count("\n") + 1
-    return f"{path}:{line}: is not valid TOML: {what[:1].lower()}{what[1:]}"
+    return f"{path}:{at['line'] or text.count(chr(10)) + 1}: is not valid TOML"
 
 
 def _notice_readable_keys(layer: Layer, path: Path) -> None:

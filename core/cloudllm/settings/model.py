@@ -12,10 +12,11 @@ from pydantic import Field, PrivateAttr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cloudllm import paths
+from cloudllm import looks, paths
 from cloudllm.errors import ConfigurationError
 from cloudllm.settings import fields
 from cloudllm.settings.aliases import flaw
+from cloudllm.settings.keyfile import key_layer
 from cloudllm.settings.layers import (
     ALIASES,
     PROVIDERS,
@@ -52,13 +53,17 @@ class Settings(BaseSettings):
     max_output_tokens: fields.Tokens = Field(
         default=None, description='The longest reply; "none" leaves it to the model.'
     )
+    max_reply_bytes: fields.Bytes = Field(
+        default=16 * 2**20, description="Where a reply is cut that does not end."
+    )
     context: fields.Context = fields.Context()
     timeout: fields.Timeout = fields.Timeout()
     repl: fields.Repl = fields.Repl()
     plugins: fields.Plugins = fields.Plugins()
     budget: fields.Budget = fields.Budget()
     fallback: fields.Fallback = Field(
-        default=[], description="The models to try when the model fails."
+        default=[],
+        description="The models to ask, in this order, when the model fails before its reply began.",
     )
     retry: fields.Retry = fields.Retry()
     aliases: fields.Aliases = Field(
@@ -89,16 +94,20 @@ class Settings(BaseSettings):
         environ: Mapping[str, str] = os.environ,
         config_file: Path | None = None,
     ) -> Self:
-        """Read all sources: flags by dotted key, then `CLOUDLLM_*`, then the user's `config.toml`.
+        """Read all sources: flags by dotted key, `CLOUDLLM_*`, the user's `config.toml`, kept keys.
+
+        The keys that `/setup` keeps are in `keys.toml`, beside `config.toml`.
 
         Raises:
             ConfigurationError: Something is wrong; the message has one line for each problem.
         """
         known = known_keys()
-        file = file_layer(known, config_file or paths.config_file(environ))
+        path = config_file or paths.config_file(environ)
+        file = file_layer(known, path)
         written = [entry.key[1] for entry in file.entries if entry.key[0] == ALIASES]
         environment = environment_layer(known, environ, lambda: _provider_names(file), written)
-        return cls.from_layers([option_layer(known, flags or {}), environment, file])
+        kept = key_layer(path.with_name(paths.keys_file(environ).name))
+        return cls.from_layers([option_layer(known, flags or {}), environment, file, kept])
 
     @classmethod
     def from_layers(cls, layers: Iterable[Layer]) -> Self:
@@ -116,12 +125,10 @@ class Settings(BaseSettings):
             problems += _in_words(error, taken)
         else:
             problems += settings._wrong_aliases(taken)
+            problems += settings._wrong_looks(taken)
             if not problems:
                 settings._origins = {dotted(key): entry.where for key, entry in taken.items()}
-                settings._notices = (
-                    *(notice for layer in layers for notice in layer.notices),
-                    *settings._without_effect(taken),
-                )
+                settings._notices = tuple(notice for layer in layers for notice in layer.notices)
                 return settings
         # Outside of the handler, so that no traceback leads back to what was typed.
         raise ConfigurationError("\n".join(problems))
@@ -169,11 +176,9 @@ class Settings(BaseSettings):
             if what := flaw(name, self.aliases, self.providers):
                 yield taken[ALIASES, name].problem(what)
 
-    def _without_effect(self, taken: Mapping[Key, Entry]) -> Iterator[str]:
-        for key, field in leaf_fields().items():
-            unused = any(isinstance(each, fields.Unused) for each in field.metadata)
-            if unused and key in taken and self._value(key) != field.default:
-                yield taken[key].problem("has no effect in this version")
+    def _wrong_looks(self, taken: Mapping[Key, Entry]) -> Iterator[str]:
+        if what := looks.flaw(self.repl.colors):
+            yield taken["repl", "colors"].problem(what)
 
 
 @cache

@@ -10,7 +10,7 @@ Key = tuple[str, ...]
 
 MASK = "********"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_SECRET = re.compile(r"(^|[_-])(key|token|secret|password|authorization)$", re.IGNORECASE)
+_SECRET = re.compile(r"(^|[_-])((?:api)?key|token|secret|password|authorization)$", re.IGNORECASE)
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<==)[^&#\s]+")  # user and query values
 
 

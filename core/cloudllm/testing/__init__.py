@@ -5,7 +5,7 @@
     test_acme = provider_tests("acme")        # a pytest test for each item of the kit
 
 `WireServer` answers like a service, or like a broken one; under pytest, the fixture `wire_server`
-is one. Everything is loaded when it is first used.
+is one. `FaultServer` is broken in every way that we know, each under a name of its own. Everything is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cloudllm.testing.conformance import check_plugin, check_provider
     from cloudllm.testing.conformance.model import Item, Verdict
+    from cloudllm.testing.faults.model import Fault
+    from cloudllm.testing.faults.server import FaultServer
+    from cloudllm.testing.faults.table import FAULTS
     from cloudllm.testing.pytest_tests import plugin_tests, provider_tests
     from cloudllm.testing.runner import run_check
     from cloudllm.testing.script import Problem, Received, Reply
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "conformance": "check_plugin check_provider",
     "conformance.model": "Item Verdict",
+    "faults.model": "Fault",
+    "faults.server": "FaultServer",
+    "faults.table": "FAULTS",
     "pytest_tests": "plugin_tests provider_tests",
     "runner": "run_check",
     "script": "Problem Received Reply",
@@ -32,6 +38,9 @@ _MODULE_OF = {
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names.split()}
 
 __all__ = (
+    "FAULTS",
+    "Fault",
+    "FaultServer",
     "Item",
     "Problem",
     "Received",

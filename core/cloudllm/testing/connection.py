@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from cloudllm.testing.script import JSON, Problem, Received, Reply
+from cloudllm.testing.script import JSON, Problem, Received, Reply, Steps
 from cloudllm.testing.wires import Wire, wire_of
 from cloudllm.testing.wires.base import packed
 from cloudllm.testing.wires.openai import Chat
 
 _BATCH = 20
 _PAUSE = 0.001  # seconds between the pieces of a write, so that they arrive apart
+_NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LAST = b"0\r\n\r\n"
 
 
@@ -43,6 +44,8 @@ class Connection(asyncio.Protocol):
         self._desk = desk
         self._buffer = b""
         self._reply: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._ready.set()
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,6 +63,14 @@ class Connection(asyncio.Protocol):
             self._reply.cancel()
         self._desk.closed(self, in_reply=unfinished)
 
+    def pause_writing(self) -> None:
+        """The caller reads more slowly than it is written."""
+        self._ready.clear()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._ready.set()
+
     def abort(self) -> None:
         """Drop the connection and the reply that runs on it."""
         self._transport.abort()
@@ -68,6 +79,7 @@ class Connection(asyncio.Protocol):
         """Read a request as far as it came, and begin to answer it."""
         self._buffer += data
         if not self._buffer[:1].isalpha():  # a TLS handshake, for one
+            self._transport.write(_NO_REQUEST)
             self._transport.close()
             return
         head, mark, rest = self._buffer.partition(b"\r\n\r\n")
@@ -92,12 +104,20 @@ class Connection(asyncio.Protocol):
     async def _send(self, request: Received, reply: Reply) -> None:
         if not await self._goes_on(reply, -1):
             return
+        if reply.raw is not None:
+            await self._play(reply.raw, self._transport.write)
+            await self._part(reply.cut)
+            return
         wire = wire_of(request.path) or Chat()
         body, content_type = reply.body, reply.content_type
         if reply.problem is not None:
             body, content_type = packed(wire.problem(reply.problem)), JSON
         if body is not None:
             self._head(reply, content_type, body=body.replace("{key}", request.key or ""))
+        elif reply.stream is not None:
+            self._head(reply, wire.content_type)
+            await self._play(reply.stream, self._chunk)
+            await self._part(reply.cut, _LAST)
         elif not wire.streams(request):
             self._head(reply, JSON, body=packed(wire.whole(reply, wire.asked(request).model)))
         else:
@@ -148,17 +168,32 @@ class Connection(asyncio.Protocol):
             await (wait(None) if wait else self._wait(None))
         if reply.cut_after != sent:
             return True
-        if reply.cut == "end" and sent >= 0:
-            self._transport.write(_LAST)
-        elif reply.cut == "reset":
+        early = reply.cut == "end" and sent < 0  # there is no body yet to be finished
+        await self._part("close" if early else reply.cut, _LAST)
+        return False
+
+    async def _part(self, cut: str, last: bytes = b"") -> None:
+        """End the reply: with its last bytes, or without them and the connection too."""
+        if cut == "end":
+            self._transport.write(last)
+        elif cut == "close":
+            self._transport.close()
+        else:
             await asyncio.sleep(0.02)  # a reset overtakes what the caller has not read yet
             linger = struct.pack("ii", 1, 0)
             raw = self._transport.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self._transport.abort()
-        else:
-            self._transport.close()
-        return False
+
+    async def _play(self, steps: Steps, write: Callable[[bytes], None]) -> None:
+        """Send what is bytes, and pause for what is a number; no faster than the caller reads."""
+        for step in steps:
+            if isinstance(step, bytes):
+                write(step)
+                await asyncio.sleep(0)
+                await self._ready.wait()
+            else:
+                await self._wait(step)
 
     async def _wait(
         self, seconds: float | None, heartbeat: float | None = None, silence: bytes = b""

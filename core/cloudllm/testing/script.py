@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from cloudllm.messages import Usage
 
 JSON = "application/json"
+
+Steps = Iterable[bytes | float]
+"""What is sent, piece by piece; a number is a pause in seconds, `math.inf` one until the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,12 @@ class Reply:
     problem        sent instead of an answer, in the form of the wire
     body           sent instead of an answer, as it stands
     content_type   of `body`
+    stream         sent as the body of a streamed answer, as it stands, a chunk for each step
+    raw            sent instead of everything, status line and headers included; afterwards the
+                   connection stays open, unless `cut` says otherwise
     cut_after      stop after that many chunks; 0 is after the headers, -1 before them
-    cut            how: "end" finishes the body cleanly, "close" closes the socket, "reset" resets it
+    cut            how: "end" finishes the body cleanly, "close" closes the socket, "reset" resets it;
+                   what `stream` and `raw` end with, too
     fail_after     send an error inside the stream after that many chunks, and end it
     stall_after    go silent after that many chunks (as `cut_after`) until the caller hangs up
     heartbeat      seconds between the signs of life without content that are sent during every
@@ -62,6 +69,8 @@ class Reply:
     problem: Problem | None = None
     body: str | None = None
     content_type: str = JSON
+    stream: Steps | None = None
+    raw: Steps | None = None
     cut_after: int | None = None
     cut: Literal["end", "close", "reset"] = "end"
     fail_after: int | None = None

@@ -34,7 +34,8 @@ def serve(port: int, text: str, delay: float) -> None:
 
 def _reply(reply: Reply) -> Callable[[Received], Reply]:
     def answer(request: Received) -> Reply:
-        print(request.path, json.dumps(dict(request.body)), flush=True)  # noqa: T201 - a program
+        path = ascii(request.path)[1:-1]  # it may come from anybody
+        print(path, json.dumps(dict(request.body)), flush=True)  # noqa: T201 - a program
         return reply
 
     return answer

@@ -17,7 +17,15 @@ from cloudllm.plugins import PROVIDERS, SESSIONS, Plugins
 from cloudllm.plugins.discovery import canonical
 
 _PATIENCE = 3.0  # seconds for a hook that gives a list
-_HOOKS = ("cloudllm_commands", "cloudllm_request", "cloudllm_event", "cloudllm_reply")
+HOOKS = (
+    "cloudllm_commands",
+    "cloudllm_toolbar",
+    "cloudllm_context_strategies",
+    "cloudllm_request",
+    "cloudllm_event",
+    "cloudllm_reply",
+)
+"""The hooks of a chat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ def offered_by_file(module: str, metadata: Path) -> Target:
     found = []
     if callable(offer := getattr(loaded, "cloudllm_providers", None)):
         found += [Found(name, PROVIDERS, module) for name in _names(offer, module)]
-    if any(hasattr(loaded, hook) for hook in _HOOKS):
+    if any(hasattr(loaded, hook) for hook in HOOKS):
         found.append(Found(module.rpartition(".")[2].replace("_", "-"), SESSIONS, module))
     if not found:
         raise UsageError(

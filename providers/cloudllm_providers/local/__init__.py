@@ -67,6 +67,7 @@ class LocalProvider(Provider):
             hosts=frozenset({"127.0.0.1"}),
             info=ModelInfo(name=model, context_limit=server.context),
             suggestions=tuple(weights.KNOWN),
+            free=True,
         )
 
 
@@ -91,6 +92,8 @@ def cloudllm_providers() -> list[Provider]:
             label="Local model",
             litellm_route="openai",
             offline=True,
+            invitation="use the local model: small, offline",
+            free=True,
             default_model="smollm2",
             models=(ModelInfo(name="smollm2", context_limit=4096, reasoning=False),),
             settings_model=LocalSettings,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudllm import Client, ModelInfo, Provider
+from cloudllm import Client, LongPrice, ModelInfo, Provider
 from cloudllm.gateway import catalogue, metadata
 from cloudllm.registry import Registry
 from cloudllm.settings import Settings
@@ -25,6 +25,7 @@ NANO = ModelInfo(
     tools=True,
     input_price=0.1,
     output_price=0.4,
+    cached_price=0.025,
     retires=date(2026, 10, 23),
 )
 
@@ -86,6 +87,41 @@ def test_a_service_lists_its_models_that_chat_under_their_own_names(
     assert elsewhere not in names
 
 
+def test_a_model_has_prices_of_a_cache_and_of_long_calls_and_may_go_on_with_an_answer() -> None:
+    haiku = catalogue.service("anthropic").models["claude-haiku-5-5"]
+    assert (haiku.cached_price, haiku.stored_price, haiku.prefill) == (0.01, 0.125, False)
+    assert haiku.long_prices == (
+        LongPrice(
+            above=100_000, input_price=0.5, output_price=2.5, cached_price=0.05, stored_price=0.625
+        ),
+    )
+    assert catalogue.service("anthropic").models["claude-sonnet-4-5"].prefill is True
+
+
+def test_a_price_that_does_not_rise_with_the_input_stays(data: Callable[[str], None]) -> None:
+    entry = {
+        "litellm_provider": "acme", "mode": "chat",
+        "input_cost_per_token": 1e-6, "output_cost_per_token": 4e-6,
+        "cache_read_input_token_cost_above_1hr_above_5k_tokens": 1,
+        "output_cost_per_token_above_200k_tokens": 8e-6,
+        "input_cost_per_token_above_128k_tokens": 2e-6,
+        "input_cost_per_token_above_128k_tokens_batches": 1e-6,
+    }  # fmt: skip
+    data(json.dumps({"m": entry}))
+    assert catalogue.service("acme").models["m"].long_prices == (
+        LongPrice(above=128_000, input_price=2.0, output_price=4.0),
+        LongPrice(above=200_000, input_price=1.0, output_price=8.0),
+    )
+
+
+def test_prices_of_two_sources_are_not_mixed() -> None:
+    known = ModelInfo(name="m", input_price=1.0, output_price=2.0, cached_price=0.1, vision=True)
+    own = ModelInfo(name="m", input_price=3.0)
+    assert catalogue.filled(own, known) == replace(own, vision=True)
+    same = ModelInfo(name="m", input_price=1.0)
+    assert catalogue.filled(same, known) == known
+
+
 def test_what_does_not_chat_is_known_as_such() -> None:
     assert "text-embedding-3-small" in catalogue.service("openai").others
     assert not catalogue.service("nobody").models
@@ -133,6 +169,8 @@ def test_what_an_entry_says_wrongly_is_unknown(data: Callable[[str], None]) -> N
         "litellm_provider": "acme", "mode": "chat", "max_input_tokens": "many",
         "max_output_tokens": -1, "input_cost_per_token": None, "output_cost_per_token": "1",
         "supports_vision": "yes", "deprecation_date": "soon",
+        "cache_read_input_token_cost": [], "supports_assistant_prefill": 1,
+        "input_cost_per_token_above_many_tokens": 1, "input_cost_per_token_above_k_tokens": 1,
     }  # fmt: skip
     data(json.dumps({"m": wrong}))
     assert catalogue.read().problem is None
@@ -169,7 +207,7 @@ def test_a_client_of_the_service_itself_has_prices_and_an_end(tmp_path: Path) ->
 
 
 def test_another_service_inherits_neither_prices_nor_an_end(tmp_path: Path) -> None:
-    limits = replace(NANO, input_price=None, output_price=None, retires=None)
+    limits = replace(NANO, input_price=None, output_price=None, cached_price=None, retires=None)
     toml = '[providers.work]\nextends = "openai"\napi_base = "http://127.0.0.1:1/v1"\n'
     work = _client(tmp_path, toml, "work/gpt-4.1-nano")
     assert metadata.complete(work) == limits

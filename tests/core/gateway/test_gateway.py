@@ -15,7 +15,7 @@ import pytest
 from llmock.pytest_plugin import LLMock
 
 from cloudllm import gateway
-from cloudllm.events import ReasoningDelta, StreamEnded, StreamEvent, TextDelta
+from cloudllm.events import ReasoningDelta, StreamEnded, StreamEvent, TextDelta, ToolCallDelta
 from cloudllm.messages import Message, Role, ToolCall, Usage
 from cloudllm.provider import Client, Deadlines, ModelInfo, Request
 from cloudllm.testing import Reply, WireServer
@@ -23,7 +23,7 @@ from cloudllm.testing import Reply, WireServer
 TextOf = Callable[[list[StreamEvent]], str]
 
 
-async def call(client: Client, request: Request, **deadlines: float) -> list[StreamEvent]:
+async def call(client: Client, request: Request, **deadlines: Any) -> list[StreamEvent]:
     return [event async for event in gateway.stream(client, request, Deadlines(**deadlines))]
 
 
@@ -332,3 +332,42 @@ async def test_llmock_truncates(
     llmock.reply("One two three four five six seven eight.").truncate(after_chunks=4)
     client = make_client(provider, api_base=llmock.base_url(provider))
     assert (await call(client, ask))[-1] == StreamEnded(None)
+
+
+@pytest.mark.parametrize(
+    ("route", "marked"),
+    [("openai", False), ("anthropic", False), ("mistral", True), ("deepseek", True)],
+)
+async def test_an_answer_that_was_begun_goes_out_last(
+    server: WireServer,
+    make_client: Callable[..., Client],
+    ask: Request,
+    route: str,
+    *,
+    marked: bool,
+) -> None:
+    begun = Message(Role.ASSISTANT, "The sky")
+    base = server.origin if route == "anthropic" else server.url
+    server.replies(Reply(text=[" is blue"]))
+    events = await call(
+        make_client(route, api_base=base), replace(ask, messages=(*ask.messages, begun))
+    )
+    assert events[0] == TextDelta(" is blue")
+    last = server.requests[0].body["messages"][-1]
+    assert last["role"] == "assistant"
+    assert "The sky" in json.dumps(last)
+    assert ("prefix" in last) is marked
+
+
+async def test_pieces_of_a_tool_call_are_events(
+    server: WireServer, make_client: Callable[..., Client], ask: Request
+) -> None:
+    functions: list[dict[str, str]] = [{"name": "look", "arguments": ""}, {"arguments": '{"a": 1}'}]
+    deltas = [{"tool_calls": [{"index": 0, "id": "c", "function": each}]} for each in functions]
+    chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": each}]} for each in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    server.replies(Reply(body=body, content_type="text/event-stream"))
+    assert await call(make_client(), ask) == [
+        ToolCallDelta("", name="look"), ToolCallDelta('{"a": 1}'), StreamEnded("tool_calls"),
+    ]  # fmt: skip

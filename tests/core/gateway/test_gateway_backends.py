@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 import pytest
 
 from cloudllm import gateway
 from cloudllm.errors import CloudLLMError, DeadlineExceeded, ProviderError, RateLimited
-from cloudllm.events import ReasoningDelta, StreamEnded, StreamEvent, TextDelta
-from cloudllm.gateway import backends
+from cloudllm.events import ReasoningDelta, StreamEnded, StreamEvent, TextDelta, ToolCallDelta
+from cloudllm.gateway import backends, closing
 from cloudllm.messages import Usage
 from cloudllm.provider import Client, Deadlines, Request
 
@@ -42,14 +44,17 @@ def client_of(backend: Scripted) -> Client:
     )
 
 
-async def call(backend: Scripted, request: Request, **deadlines: float) -> list[StreamEvent]:
+async def call(backend: Scripted, request: Request, **deadlines: Any) -> list[StreamEvent]:
     stream = gateway.stream(client_of(backend), request, Deadlines(**deadlines))
     return [event async for event in stream]
 
 
 async def test_all_events_survive_the_trip(ask: Request) -> None:
     usage = Usage(input_tokens=3, output_tokens=2, cached_tokens=1, reasoning_tokens=1)
-    script = (ReasoningDelta("hm"), TextDelta("<s>"), TextDelta("b\n"), StreamEnded("odd", usage))
+    script = (
+        ReasoningDelta("hm"), TextDelta("<s>"), ToolCallDelta("{", name="f"), TextDelta("b\n"),
+        StreamEnded("odd", usage, "req_1"),
+    )  # fmt: skip
     backend = Scripted(*script)
     assert await call(backend, ask) == list(script)
     assert backend.closed
@@ -139,3 +144,56 @@ async def test_a_failed_call_is_forgotten(ask: Request) -> None:
     with pytest.raises(CloudLLMError):
         await call(Scripted(ValueError()), ask)
     assert backends._calls == {}
+
+
+class Stubborn:
+    """Ignores being cancelled, or takes long to clean up."""
+
+    def __init__(self, *, ignores: bool) -> None:
+        self.ignores = ignores
+        self.ended = asyncio.Event()
+
+    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        yield TextDelta("a")
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.5)
+            if not self.ignores:
+                raise
+        finally:
+            self.ended.set()
+        yield TextDelta("b")
+        raise ValueError("nobody hears this")
+
+
+@pytest.mark.parametrize("ignores", [True, False])
+async def test_G12_a_backend_that_will_not_stop_is_left_behind(
+    ask: Request, *, ignores: bool
+) -> None:
+    backend = Stubborn(ignores=ignores)
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    client = Client(provider="mine", label="Mine", model="m", backend=backend)
+    task = asyncio.create_task(anext_twice(gateway.stream(client, ask, Deadlines())))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.4)
+    assert task.cancelled()
+    assert not backend.ended.is_set()
+    await backend.ended.wait()
+    await asyncio.sleep(0.02)
+    gc.collect()
+    assert unheard == []
+    assert closing._left == set()
+
+
+async def anext_twice(stream: AsyncGenerator[StreamEvent, None]) -> None:
+    await anext(stream)
+    await anext(stream)
+
+
+async def test_a_backend_that_cancels_itself_has_failed(ask: Request) -> None:
+    with pytest.raises(ProviderError, match="it cancelled itself") as caught:
+        await call(Scripted(TextDelta("a"), asyncio.CancelledError()), ask)
+    assert caught.value.tries == 1

@@ -12,7 +12,7 @@ import pytest
 from cloudllm import gateway
 from cloudllm.errors import DeadlineExceeded
 from cloudllm.events import StreamEnded, StreamEvent, TextDelta
-from cloudllm.provider import Client, Deadlines, ModelInfo, Request
+from cloudllm.provider import Client, Deadlines, ModelInfo, Patience, Request
 from cloudllm.testing import Reply, WireServer
 
 
@@ -125,3 +125,48 @@ async def test_none_waits(server: WireServer, client: Client, ask: Request) -> N
 def test_auto_waits_longer_for_models_that_reason() -> None:
     assert Deadlines().first_token_for(ModelInfo(name="m", reasoning=True)) == 300
     assert Deadlines().first_token_for(ModelInfo(name="m")) == 60
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_who_waits_on_has_no_deadline(
+    server: WireServer, client: Client, ask: Request, *, before: bool
+) -> None:
+    server.replies(Reply(text=["x"] * 3, first_delay=0.15, delay=0.1))
+    patience = Patience()
+    deadlines = Deadlines(first_token=0.1, gap=0.05, total=0.2, patience=patience)
+    if before:
+        patience.wait_on()
+    else:
+        asyncio.get_running_loop().call_later(0.05, patience.wait_on)
+    events = [event async for event in gateway.stream(client, ask, deadlines)]
+    assert len(events) == 4
+
+
+async def test_an_error_says_whether_to_try_again(
+    server: WireServer, client: Client, ask: Request
+) -> None:
+    server.replies(Reply(stall_after=0), Reply(stall_after=1))
+    for tries in (2, 1):
+        with pytest.raises(DeadlineExceeded) as caught:
+            [_ async for _ in gateway.stream(client, ask, Deadlines(first_token=0.2, gap=0.2))]
+        assert caught.value.tries == tries
+
+
+async def test_a_deadline_says_which_request_it_was_and_that_it_may_be_charged(
+    server: WireServer, client: Client, ask: Request
+) -> None:
+    name = {"request-id": "req_1"}
+    server.replies(Reply(stall_after=-1), Reply(stall_after=0, headers=name))
+    for known in (None, "req_1"):
+        with pytest.raises(DeadlineExceeded) as caught:
+            [_ async for _ in gateway.stream(client, ask, Deadlines(first_token=0.2))]
+        assert (caught.value.request_id, caught.value.accepted) == (known, True)
+
+
+async def test_who_was_never_reached_charges_nothing(
+    make_client: Callable[..., Client], ask: Request, silent_port: int
+) -> None:
+    client = make_client(api_base=f"https://127.0.0.1:{silent_port}/v1")
+    with pytest.raises(DeadlineExceeded) as caught:
+        [_ async for _ in gateway.stream(client, ask, Deadlines(connect=0.2))]
+    assert not caught.value.accepted

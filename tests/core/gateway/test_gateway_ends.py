@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from cloudllm.gateway import body
-from cloudllm.gateway.body import Body
+from cloudllm.errors import InvalidResponse
+from cloudllm.gateway.body import Body, reader_for
 from cloudllm.gateway.ends import Ending, LateError
 from cloudllm.messages import Usage
 
 SSE = "text/event-stream"
+LIMIT = 1 << 17
 FRAMES = "application/vnd.amazon.eventstream"
 
 
@@ -38,8 +39,9 @@ async def read(data: bytes, content_type: str = SSE, size: int = 7) -> tuple[byt
     """What is passed on, and what was seen; an error is left in `Ending.failure`."""
     ending = Ending()
     passed = b""
-    with contextlib.suppress(LateError, ValueError):
-        async for part in Body(Packets(data, size), ending, content_type):
+    reader = reader_for(content_type, ending, LIMIT)
+    with contextlib.suppress(LateError, ValueError, InvalidResponse):
+        async for part in Body(Packets(data, size), reader, ending):
             passed += part
     return passed, ending
 
@@ -76,14 +78,41 @@ async def test_what_would_end_a_line_is_escaped_and_stays_the_same_json(size: in
 async def test_an_event_of_many_lines_is_one_event() -> None:
     data = b'data: {"choices": [{"finish_reason":\r\ndata: "stop"}]}\r\n\r\n'
     passed, ending = await read(data)
-    assert passed == data
+    assert passed == b'data: {"choices": [{"finish_reason":"stop"}]}\n\n'
     assert ending.finish_reason == "stop"
 
 
-async def test_comments_are_left_out() -> None:
-    data = b': first\n\ndata: {"a": ": b"}\n: second\n\n: last'
+async def test_what_is_no_event_is_left_out() -> None:
+    data = b': first\n\nno event\n\nid: 7\nretry: 1\nevent: lost\n\ndata: {"a": ": b"}\n: more\n\n:'
     passed, _ = await read(data)
-    assert passed == b'\ndata: {"a": ": b"}\n\n'
+    assert passed == b'data: {"a": ": b"}\n\n'
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\r\r", "\n", "\r"])
+@pytest.mark.parametrize("begin", ["data:", "data: ", "\n\ndata: ", "event: message\ndata: "])
+async def test_events_are_told_apart_with_blank_lines_and_without(begin: str, end: str) -> None:
+    deltas = [json.dumps({"choices": [{"delta": {"content": word}}]}) for word in "abc"]
+    data = "".join(f"{begin}{delta}{end}" for delta in deltas).rstrip() + f"{end}data:[DONE]"
+    passed, ending = await read(data.encode())
+    events = [part.rpartition("data: ")[2] for part in passed.decode().split("\n\n")]
+    assert events == [*deltas, "[DONE]", ""]
+    assert ending.over
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+async def test_a_stream_without_any_event_is_an_error_if_it_holds_something_else(end: str) -> None:
+    _, ending = await read(f"<html>{end}".encode())
+    assert isinstance(ending.failure, InvalidResponse)
+    _, ending = await read(f": nothing{end}".encode())
+    assert ending.failure is None
+
+
+async def test_what_follows_the_end_is_ignored() -> None:
+    passed, ending = await read(
+        events(CHAT) + b"data: [DONE]\n\ndata: [DONE]\n\n" + events({"a": 1})
+    )
+    assert passed == events(CHAT) + b"data: [DONE]\n\n"
+    assert ending.over
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -155,6 +184,24 @@ def frame(payload: bytes, **headers: str) -> bytes:
     return total.to_bytes(4) + len(packed).to_bytes(4) + bytes(4) + packed + payload + bytes(4)
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"message": "boom"}', "boom"),
+        (b'{"error": {"message": "boom"}}', "boom"),
+        (b"boom \xff", "boom \ufffd"),
+        (b'{"message":\ndata: "boom"}', "boom"),
+        (b'{"detail": 1}', "the provider gave no reason"),
+    ],
+)
+async def test_an_event_that_is_called_an_error_is_one(data: bytes, words: str) -> None:
+    good = events({"choices": [{"index": 0, "delta": {"content": "a"}}]})
+    passed, ending = await read(good + b"event: error\ndata: " + data + b"\n\n")
+    assert passed == good
+    assert isinstance(ending.failure, LateError)
+    assert str(ending.failure) == words
+
+
 @pytest.mark.parametrize("size", [5, 10_000])
 async def test_frames(size: int) -> None:
     stop = frame(b'{"stopReason":"max_tokens"}', event_type="messageStop")
@@ -223,7 +270,7 @@ def test_finish_reason(seen: list[dict[str, Any]], reason: str | None) -> None:
         (
             {"type": "message_start", "message": {"usage": {"input_tokens": 1, "output_tokens": 2,
              "cache_read_input_tokens": 7, "cache_creation_input_tokens": 2}}},
-            Usage(input_tokens=10, output_tokens=2, cached_tokens=7),
+            Usage(input_tokens=10, output_tokens=2, cached_tokens=7, stored_tokens=2),
         ),
         (
             {"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2,
@@ -266,16 +313,19 @@ def test_a_code_that_is_no_status_is_none(code: str) -> None:
 
 
 async def test_a_byte_order_mark_is_taken_off() -> None:
-    passed, ending = await read(b"\xef\xbb\xbf" + events(CHAT))
-    assert passed == events(CHAT)
-    assert ending.finish_reason == "stop"
+    for body in (events(CHAT), events(CHAT).rstrip(), json.dumps(CHAT).encode()):
+        passed, ending = await read(b"\xef\xbb\xbf" + body)
+        assert passed.rstrip() == body.rstrip()
+        assert ending.finish_reason == "stop"
 
 
-async def test_an_event_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "_LARGEST", 100)
-    for data in (b"data: {" * 30, b'data: {"a":\ndata: "b"\n' * 30):
-        _, ending = await read(data)
-        assert isinstance(ending.failure, json.JSONDecodeError)
+@pytest.mark.parametrize("begin", [b"data: {", b"{", b'data: {"a":\ndata: "b"\n'])
+async def test_an_event_without_end_is_not_kept(begin: bytes) -> None:
+    line = begin.rpartition(b"\n")[0] + b"\n" if b"\n" in begin else b""
+    data = begin + (line or b"x") * (8 * LIMIT // len(line or b"x"))
+    _, ending = await read(data, size=1 << 14)
+    assert "max_reply_bytes" in str(ending.failure)
+    assert not ending.over
 
 
 def test_the_first_answer_is_the_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import traceback
 from collections.abc import Callable
@@ -55,14 +56,14 @@ async def fails(client: Client, request: Request) -> CloudLLMError:
         (403, AuthenticationError, "Work refused the key: Scripted words"),
         (404, ModelNotFound, "Work has no model 'some-model': Scripted words"),
         (408, ServerError, "Work failed (408): Scripted words"),
-        (413, RequestRejected, "Work refused (413): Scripted words"),
+        (413, RequestRejected, "Work refused (413, a request of 1 kB): Scripted words"),
         (418, RequestRejected, "Work refused (418): Scripted words"),
         (422, RequestRejected, "Work refused (422): Scripted words"),
         (429, RateLimited, "Work asks to slow down (429): Scripted words"),
         (500, ServerError, "Work failed (500): Scripted words"),
         (503, ServerError, "Work failed (503): Scripted words"),
         (504, ServerError, "Work failed (504): Scripted words"),
-        (529, ServerError, "Work failed (529): Scripted words"),
+        (529, ServerError, "Work is overloaded (529): Scripted words"),
     ],
 )
 async def test_status(
@@ -191,7 +192,7 @@ async def test_a_broken_connection_is_not_tried_again(
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Reply.html(), "sent text/html instead of an answer"),
+        (Reply.html(), "answered with a web page (text/html), not an API reply"),
         (Reply(body='{"detail": "no"}'), "sent application/json instead of an answer"),
         (Reply(body="", content_type="text/event-stream"), "sent an empty answer"),
         (Reply(cut_after=0), "sent an empty answer"),
@@ -236,6 +237,28 @@ async def test_G7_a_key_that_the_server_repeats_is_hidden(
             assert secret not in shown
         assert error.__context__ is None
         assert error.__cause__ is None
+
+
+async def test_G7_a_key_is_hidden_wherever_the_server_puts_it(
+    server: WireServer, make_client: Callable[..., Client], ask: Request, key: str
+) -> None:
+    """Also where it would be cut in two, or made lower case, before it is looked for."""
+    server.replies(
+        Reply.error(500, headers={"x-request-id": "x" * 80 + key}),
+        Reply(body="x", content_type=f"text/{key}"),
+        Reply(body="x", headers={"content-encoding": key}),
+        Reply.redirect(f"https://{key}.example"),
+        Reply(status=404, body="", content_type="text/plain"),
+    )
+    client = make_client()
+    for _ in range(4):
+        error = await fails(client, ask)
+        shown = f"{error} {error.request_id} {error.args}".lower()
+        assert key[:15] not in shown
+        assert "**" in shown
+    nowhere = await fails(make_client(api_base=f"{server.url}/{key}"), ask)
+    assert "no chat endpoint at" in nowhere.message
+    assert key not in nowhere.message
 
 
 @given(key=st.text(min_size=8), before=st.text(), after=st.text())
@@ -371,3 +394,91 @@ async def test_G2_no_request_goes_to_a_host_that_the_provider_does_not_declare(
         with pytest.raises(NetworkError, match="not among the hosts the provider declares"):
             [event async for event in gateway.stream(client, ask, Deadlines())]
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "tries"),
+    [
+        *((Reply.error(status), 3) for status in (408, 409, 429, 500, 503, 529)),
+        *((Reply.error(status), 1) for status in (400, 402, 404, 413, 422)),
+        (Reply.error(429, code="insufficient_quota"), 1),
+        (Reply.redirect("http://elsewhere.invalid/"), 1),
+        (Reply.html(), 1),
+        (Reply(body="", content_type="text/event-stream"), 2),
+        (Reply(body="data: {broken\n\n", content_type="text/event-stream"), 3),
+        (Reply(cut_after=-1, cut="close"), 3),
+        (Reply.error(503), 3),
+        (Reply.error(501), 1),
+        (Reply.error(505), 1),
+    ],
+)
+async def test_an_error_says_how_often_to_try(
+    server: WireServer, make_client: Callable[..., Client], ask: Request, reply: Reply, tries: int
+) -> None:
+    server.replies(reply)
+    error = await fails(make_client(), ask)
+    assert isinstance(error, ProviderError)
+    assert error.tries == tries
+
+
+async def test_the_providers_name_for_a_request_is_kept(
+    server: WireServer, client: Client, ask: Request
+) -> None:
+    name = {"X-Request-Id": "req_1"}
+    server.replies(Reply.error(500, headers=name), Reply(headers=name))
+    error = await fails(client, ask)
+    assert isinstance(error, ServerError)
+    assert (error.request_id, error.accepted) == ("req_1", False)
+    events = [event async for event in gateway.stream(client, ask, Deadlines())]
+    assert getattr(events[-1], "request_id", None) == "req_1"
+
+
+@given(st.dictionaries(st.sampled_from(["Request-ID", "x-amzn-requestid", "date"]), st.text()))
+def test_a_request_id_is_always_short_and_printable(headers: dict[str, str]) -> None:
+    found = wording.request_id(headers)
+    assert found is None or (found.isprintable() and 0 < len(found) <= 100)
+
+
+@given(st.text() | st.floats().map(str) | st.integers().map(str), st.text())
+def test_a_wait_is_always_a_sane_number_or_none(value: str, date: str) -> None:
+    wait = wording.retry_after({"Retry-After": value, "Date": date})
+    assert wait is None or 0 <= wait < 1e9
+    if wait is not None:
+        assert ":" in wording.clock_time(wait)
+
+
+async def test_a_long_wait_is_told_as_a_time_of_day(
+    server: WireServer, client: Client, ask: Request
+) -> None:
+    server.replies(Reply.error(429, headers={"Retry-After": "3600"}))
+    assert re.search(
+        r"rate limited until (\d{4}-\d\d-\d\d )?\d\d:\d\d", str(await fails(client, ask))
+    )
+
+
+async def test_the_setting_behind_a_refused_parameter_is_named(
+    server: WireServer, client: Client, ask: Request
+) -> None:
+    server.default = Reply.error(400, "Unsupported parameter: 'temperature' is not supported")
+    error = await fails(client, replace(ask, temperature=0.5))
+    assert error.advice == "The setting temperature sent it"
+    assert (await fails(client, ask)).advice != error.advice
+
+
+async def test_a_missing_endpoint_is_no_missing_model(
+    server: WireServer, make_client: Callable[..., Client], ask: Request
+) -> None:
+    server.replies(Reply.html("<html>nginx</html>", status=404))
+    error = await fails(make_client(), ask)
+    assert f"has no chat endpoint at {server.url}/chat/completions" in error.message
+    assert "/v1" in str(error)
+
+
+async def test_tls_to_a_plain_port(
+    server: WireServer, make_client: Callable[..., Client], ask: Request
+) -> None:
+    url = server.url.replace("http:", "https:")
+    error = await fails(make_client(api_base=url), ask)
+    assert isinstance(error, NetworkError)
+    assert "does not speak TLS (wrong port or http://?)" in error.message
+    assert error.tries == 1

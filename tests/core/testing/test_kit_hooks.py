@@ -27,6 +27,20 @@ _COMMANDS = """
 def cloudllm_commands():
     return [Command(name="/shout", summary="say it louder", run=lambda chat, text: text.upper())]
 """
+_STRATEGY = """
+def choose(view):
+    keep, left = [], view.room
+    for turn in reversed(view.turns):
+        left -= turn.tokens
+        if left < 0:
+            break
+        keep.append(turn.number)
+    return ContextChoice(keep=keep)
+
+@hookimpl
+def cloudllm_context_strategies():
+    return [ContextStrategy(name="newest", description="only the newest", choose=choose)]
+"""
 _REQUEST = """
 @hookimpl
 def cloudllm_request(request, turn):
@@ -49,7 +63,12 @@ def cloudllm_reply(reply):
 
 tokens = []
 """
-_RIGHT = _COMMANDS + _REQUEST + _EVENT + _REPLY
+_TOOLBAR = """
+@hookimpl
+def cloudllm_toolbar():
+    return [f"{sum(tokens)} tokens"]
+"""
+_RIGHT = _COMMANDS + _REQUEST + _EVENT + _REPLY + _TOOLBAR
 
 
 @pytest.fixture
@@ -67,16 +86,17 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 async def test_right_plugin_passes(load: Load) -> None:
-    verdicts = await check_plugin(load(_RIGHT))
+    verdicts = await check_plugin(load(_RIGHT + _STRATEGY))
     assert [verdict.item for verdict in verdicts] == [item.name for item in PLUGIN_ITEMS]
     assert {verdict.subject for verdict in verdicts} == {"plugin kit_plugin"}
     results = {verdict.item: (verdict.result, verdict.detail) for verdict in verdicts}
     assert results.pop("imports")[0] == "not applicable"
+    assert results.pop("context-strategies") == ("ok", "newest")
     assert results.pop("request-hook") == ("ok", "it changes the newest message")
     assert set(results.values()) == {("ok", "")}
 
 
-@pytest.mark.parametrize("name", ["guard", "speed"])
+@pytest.mark.parametrize("name", ["guard", "speed", "summarize"])
 async def test_bundled_plugin_passes(name: str) -> None:
     verdicts = await check_plugin(name)
     assert [verdict for verdict in verdicts if not verdict.passed] == []
@@ -105,6 +125,11 @@ async def test_plugin_that_is_not_installed() -> None:
         (_RIGHT.replace('"/shout"', '"shout"'), "commands", "name 'shout' must be /"),
         (_RIGHT.replace("louder", "louder."), "commands", "ends with a full stop"),
         (_RIGHT.replace("run=", "complete=lambda: 1 / 0, run="), "commands", "ZeroDivisionError"),
+        (_RIGHT.replace('[f"{sum(tokens)} tokens"]', '"text"'), "toolbar", "gave 'text', no list"),
+        (_RIGHT.replace("{sum(tokens)}", "{'x' * 40}"), "toolbar", "no line of up to 30 characters"),
+        (_RIGHT.replace('tokens"]', 'tokens"] * 4'), "toolbar", "it gave 4 texts"),
+        (_RIGHT.replace("    return [f", "    1 / 0\n    return [f"), "toolbar", "ZeroDivisionError"),
+        (_RIGHT.replace("    return [f", "    time.sleep(0.25)\n    return [f"), "toolbar", "ms, after each turn"),
         (_RIGHT.replace("return replace(request, m", "return str(request) or (0, m").replace("(0, messages=(*request.messages[:-1], last))", "0"), "request-hook", "not a Request or None"),
         (_RIGHT.replace("    last =", "    time.sleep(0.6)\n    last ="), "request-hook", "it took 0.6 s"),
         (_RIGHT.replace('raise Refused("no")', "pass\n    1 / 0"), "request-hook", "ZeroDivisionError"),
@@ -118,6 +143,17 @@ async def test_plugin_that_is_not_installed() -> None:
             "quiet",
             "it tried to reach kit.example",
         ),
+        (_STRATEGY.replace('name="newest"', 'name="The newest"'), "context-strategies", "no lower-case word"),
+        (_STRATEGY.replace("return [ContextStrategy(", "return [] and [ContextStrategy("), "context-strategies", "gave no strategy"),
+        (_STRATEGY.replace("if left < 0", "if left < -view.room"), "context-strategies", "chose what needs about"),
+        (_STRATEGY.replace("keep.append(turn.number)", "keep.append(turn.number + 1)"), "context-strategies", "keeps turn "),
+        (_STRATEGY.replace("keep.append(turn.number)", "keep.append(turn)"), "context-strategies", "no number but ContextTurn"),
+        (_STRATEGY.replace("(keep=keep)", "(keep=keep, summary=view.ask('?', max_output_tokens=1))"), "context-strategies", "chose what needs"),
+        (_STRATEGY.replace("(keep=keep)", "(keep=[], summary=view.ask('?', max_output_tokens=1)[:9])"), "context-strategies", "does not answer"),
+        (_STRATEGY.replace("    keep, left", "    view.ask('?', max_output_tokens=10**6)\n    keep, left"), "context-strategies", "asks with 1,000,00"),
+        (_STRATEGY.replace("    keep, left", "    [view.ask('?', max_output_tokens=1) for _ in '?' * 50]\n    keep, left"), "context-strategies", "asks 50 times"),
+        (_STRATEGY.replace("    keep, left", "    time.sleep(0.6)\n    keep, left"), "context-strategies", "s of its own"),
+        (_STRATEGY.replace("    return ContextChoice(", "    1 / 0\n    return ContextChoice("), "context-strategies", "ZeroDivisionError"),
     ],
 )  # fmt: skip
 async def test_wrong_plugin_fails_by_its_item(

@@ -1,37 +1,110 @@
-"""Commands on the conversation: /clear, /retry, /undo."""
+"""Commands on the conversation: /clear, /continue, /edit, /pin, /retry, /undo, /unpin, /wait."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 from cloudllm.errors import UsageError
 from cloudllm.repl.chat import Chat
-from cloudllm.repl.commands.base import SlashCommand, no_argument
+from cloudllm.repl.commands.base import SlashCommand, Value, no_argument, turn_number
+from cloudllm.repl.transcript import first_line, turns
 
 
 async def _clear(chat: Chat, argument: str) -> None:
     no_argument("/clear", argument)
-    if chat.session is not None:
-        chat.session.clear_history()
+    chat.forget()
     chat.screen.notice("The conversation starts anew; the system prompt stays.")
 
 
 async def _retry(chat: Chat, argument: str) -> None:
     no_argument("/retry", argument)
-    if chat.session is None or not chat.session.history:
-        raise UsageError("there is nothing to retry yet")
-    await chat.play(chat.session.retry_message())
+    await chat.retry()
+
+
+async def _continue(chat: Chat, argument: str) -> None:
+    no_argument("/continue", argument)
+    await chat.go_on()
 
 
 async def _undo(chat: Chat, argument: str) -> None:
     no_argument("/undo", argument)
-    text = chat.session.undo() if chat.session is not None else None
-    if text is None:
-        raise UsageError("there is nothing to undo yet")
+    text = _taken_back(chat, "undo")
     chat.screen.notice("The last turn is taken back.")
     chat.screen.put_back(text)
 
 
+async def _edit(chat: Chat, argument: str) -> None:
+    no_argument("/edit", argument)
+    text = _taken_back(chat, "edit")
+    chat.screen.notice("The last turn is taken back; this was your message, to be sent again:")
+    chat.screen.edit(text)
+
+
+def _taken_back(chat: Chat, what: str) -> str:
+    """The user's text of the last turn, which is then no more."""
+    text = chat.session.undo() if chat.session is not None else None
+    if text is None:
+        raise UsageError(f"there is nothing to {what} yet")
+    return text
+
+
+async def _wait(chat: Chat, argument: str) -> None:
+    """Reached only when no reply is coming in; see `TerminalChat.submit` and `PlainChat`."""
+    no_argument("/wait", argument)
+    chat.screen.notice("No reply is coming in, so there is nothing to wait for.")
+
+
+async def _pin(chat: Chat, argument: str, *, pinned: bool) -> None:
+    name = "/pin" if pinned else "/unpin"
+    number = turn_number(name, argument)
+    if chat.session is None:
+        raise UsageError("there is no turn yet")
+    chat.session.pin(number, pinned=pinned)
+    turn = "The last turn" if number is None else f"Turn {number}"
+    means = "is pinned: it always goes out" if pinned else "is no longer pinned"
+    chat.screen.notice(f"{turn} {means}.")
+
+
+async def _turns(chat: Chat, _typed: str, *, pinned: bool) -> Iterable[Value]:
+    """The numbers of the turns that are pinned, or that are not."""
+    history = chat.session.history if chat.session is not None else ()
+    return [
+        (str(turn.number), first_line(turn.text))
+        for turn in turns(history)
+        if turn.pinned is pinned
+    ]
+
+
 COMMANDS = (
-    SlashCommand("/clear", "forget the conversation, keep the system prompt", _clear),
-    SlashCommand("/retry", "ask for the last reply again", _retry),
+    SlashCommand(
+        "/clear", "forget the conversation, keep the system prompt", _clear, aliases=("/new",)
+    ),
+    SlashCommand("/continue", "go on with a reply that was cut, stopped or too long", _continue),
+    SlashCommand(
+        "/edit",
+        "change the last message, to send it again",
+        _edit,
+        aliases=("/e",),
+    ),
+    SlashCommand(
+        "/retry", "send again what failed, or ask for a new reply", _retry, aliases=("/r",)
+    ),
     SlashCommand("/undo", "take the last turn back; its text returns to the editor", _undo),
+    SlashCommand("/wait", "wait on for the reply under way, past its deadlines", _wait),
+    SlashCommand(
+        "/pin",
+        "keep a turn, or the last one, from being left out",
+        partial(_pin, pinned=True),
+        argument="[TURN]",
+        complete=partial(_turns, pinned=False),
+        example="/pin 1",
+    ),
+    SlashCommand(
+        "/unpin",
+        "let a turn, or the last one, be left out again",
+        partial(_pin, pinned=False),
+        argument="[TURN]",
+        complete=partial(_turns, pinned=True),
+    ),
 )

@@ -1,24 +1,22 @@
-"""Commands on what answers and how: /model, /system, /set."""
+"""Commands on what answers: /model, /system."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cloudllm.errors import CloudLLMError, UsageError
+from cloudllm.errors import CloudLLMError
 from cloudllm.repl.chat import Chat
-from cloudllm.repl.commands.base import SlashCommand
+from cloudllm.repl.commands.base import SlashCommand, Value
 from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:
     from cloudllm.registry import Registry
 
-_AT_THE_START = ("repl.", "plugins.")
 
-
-async def _model(chat: Chat, argument: str) -> None:
+async def choose_model(chat: Chat, argument: str) -> None:
+    """Go on with another model, or tell which there are."""
     if not argument:
         lines = [f"model      {chat.settings.model}"]
         if aliases := chat.registry.aliases:
@@ -38,44 +36,38 @@ async def _system(chat: Chat, argument: str) -> None:
     chat.screen.notice("The system prompt is changed.")
 
 
-async def _set(chat: Chat, argument: str) -> None:
-    key, value = _split(argument)
-    current = dict(chat.settings.items())
-    if key.startswith(_AT_THE_START) and value:
-        raise UsageError(
-            f"{key} counts when the chat starts",
-            advice=f"For the next one: cloudllm config set {key} VALUE",
-        )
-    if not key:
-        chat.screen.output("\n".join(f"{name} = {shown}" for name, shown in current.items()))
-    elif not value and key in current:
-        chat.screen.output(f"{key} = {current[key]}")
-    elif key == "model":
-        await _model(chat, value)
-    else:
-        await chat.set(key, value)
-        chat.screen.notice(f"{key} = {dict(chat.settings.items()).get(key)}")
-
-
-def _split(argument: str) -> tuple[str, str]:
-    """Key and value of `KEY VALUE` or `KEY = VALUE`."""
-    match = re.match(r"([^\s=]*)\s*=?\s*(.*)", argument, re.DOTALL)
-    return (match[1], match[2].strip()) if match else ("", "")
-
-
-def _models(chat: Chat) -> Iterable[str]:
-    yield from chat.registry.aliases
-    yield from (f"{name}/" for name in chat.registry.names())
-    yield from (model_id for ids in chat.known_models.values() for model_id in ids)
-
-
-async def _learn_models(chat: Chat, typed: str) -> None:
-    """Have the models of the provider that is typed ready, as far as they are known offline."""
+async def models(chat: Chat, typed: str) -> Iterable[Value]:
+    """Aliases, providers, and the models of those providers that are thought of or at hand."""
     name, slash, _ = typed.partition("/")
-    with suppress(CloudLLMError):
-        if slash and name not in chat.known_models and name in chat.registry.names():
-            chat.known_models[name] = ()  # so that the next key does not ask again
-            chat.known_models[name] = await in_thread(lambda: _known(chat.registry, name))
+    if slash:
+        await in_thread(lambda: _learn(chat, [name]))
+    elif typed:
+        await in_thread(lambda: _learn(chat, _at_hand(chat)))
+    return [
+        *((alias, model) for alias, model in sorted(chat.registry.aliases.items())),
+        *(f"{name}/" for name in chat.registry.names()),
+        *(model_id for ids in [*chat.known_models.values()] for model_id in ids),
+    ]
+
+
+def _at_hand(chat: Chat) -> Iterator[str]:
+    """The provider in use, and bundled ones that have a key or work offline; imports no other."""
+    from cloudllm.keys import bundled  # noqa: PLC0415 - it imports pydantic
+
+    yield chat.model.partition("/")[0]
+    for provider in bundled(chat.registry.plugins):
+        with suppress(CloudLLMError):
+            if provider.offline or chat.registry.access(provider.name).has_key:
+                yield provider.name
+
+
+def _learn(chat: Chat, names: Iterable[str]) -> None:
+    """Have the models of these providers ready, as far as they are known offline."""
+    for name in names:
+        if name not in chat.known_models and name in chat.registry.names():
+            chat.known_models[name] = ()  # so that one that fails is not asked again
+            with suppress(CloudLLMError):
+                chat.known_models[name] = _known(chat.registry, name)
 
 
 def _known(registry: Registry, name: str) -> tuple[str, ...]:
@@ -85,25 +77,15 @@ def _known(registry: Registry, name: str) -> tuple[str, ...]:
     return tuple(offer.id for offer in offered if offer.provider == name and not offer.retired)
 
 
-def _keys(chat: Chat) -> Iterable[str]:
-    return (key for key, _ in chat.settings.items())
-
-
 COMMANDS = (
     SlashCommand(
         "/model",
         "show or change the model",
-        _model,
+        choose_model,
         argument="[PROVIDER/MODEL]",
-        complete=_models,
-        fetch=_learn_models,
+        complete=models,
+        aliases=("/m",),
+        example="/model anthropic/claude-sonnet-5-5",
     ),
     SlashCommand("/system", "show or change the system prompt", _system, argument="[TEXT]"),
-    SlashCommand(
-        "/set",
-        "show or change a setting for this chat",
-        _set,
-        argument="[KEY [VALUE]]",
-        complete=_keys,
-    ),
 )

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 from cloudllm.command import Command
 from cloudllm.errors import CloudLLMError, PluginError
-from cloudllm.hooks import ask_plugin, kind_of
+from cloudllm.hooks import ask_plugin
 from cloudllm.listeners import words_of
 from cloudllm.plugins import Plugin, Plugins
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands.base import SlashCommand
 from cloudllm.repl.commands.context import ChatContext
 from cloudllm.threads import in_thread
-from cloudllm.words import one_line
+from cloudllm.words import kind_of, one_line
 
 HOOK = "cloudllm_commands"
 
@@ -27,20 +27,23 @@ _LONGEST = 120  # characters of a summary, or of how an argument is shown
 _COMPLETION_DEADLINE = 1.0  # seconds; a menu that comes later helps nobody
 
 
-def collect(plugins: Plugins, taken: Collection[str]) -> dict[str, SlashCommand]:
+def collect(plugins: Plugins, own: Mapping[str, SlashCommand]) -> dict[str, SlashCommand]:
     """Ask the loaded plugins for their commands; it blocks.
 
-    `taken` are the chat's own names. What is wrong with a command is told in one line, and leaves
-    out that command alone.
+    `own` are the chat's, whose names and aliases are taken. What is wrong with a command is told in
+    one line, and leaves out that command alone.
     """
     offers: dict[str, list[_PluginCommand]] = {}
     for plugin, hook in plugins.implementations(HOOK):
         for command in _asked(plugins, plugin, hook):
             offers.setdefault(command.name, []).append(_PluginCommand(plugins, plugin, command))
+    taken = {alias: command.name for command in own.values() for alias in command.aliases}
     chosen = {}
     for name, rivals in offers.items():
-        if name in taken:
+        if name in own:
             _leave_out(rivals, f"{name} is a command of the chat itself, so it is left out")
+        elif name in taken:
+            _leave_out(rivals, f"{name} is short for {taken[name]}, so it is left out")
         elif len(rivals) > 1:
             named = " and ".join(dict.fromkeys(str(rival.plugin) for rival in rivals))
             _leave_out(rivals[:1], f"{name} is offered more than once, by {named}, so none has it")
@@ -93,26 +96,23 @@ def _checked(command: object) -> Command | str:
 
 
 class _PluginCommand:
-    """One command of a plugin, and what its completion offered last."""
+    """One command of a plugin, and whether its completion has failed."""
 
     def __init__(self, plugins: Plugins, plugin: Plugin, command: Command) -> None:
         self.plugin = plugin
         self.plugins = plugins
         self._command = command
-        self._values: tuple[str, ...] = ()
         self._broken = False
 
     def as_slash_command(self) -> SlashCommand:
         """The command as those of the chat are."""
         command = self._command
-        completes = command.complete is not None
         return SlashCommand(
             command.name,
             command.summary,
             self._run,
             argument=command.argument,
-            complete=(lambda _chat: self._values) if completes else None,
-            fetch=self._fetch if completes else None,
+            complete=self._complete if command.complete is not None else None,
         )
 
     async def _run(self, chat: Chat, argument: str) -> None:
@@ -143,11 +143,11 @@ class _PluginCommand:
         if result is not None:
             chat.screen.output(result)
 
-    async def _fetch(self, _chat: Chat, _typed: str) -> None:
+    async def _complete(self, _chat: Chat, _typed: str) -> Iterable[str]:
         """Ask for the values anew; the first thing that goes wrong is told, and ends it."""
         complete = self._command.complete
         if complete is None or self._broken:
-            return
+            return ()
         what = f"completion of {self._command.name}"
 
         def call() -> tuple[str, ...]:
@@ -159,18 +159,16 @@ class _PluginCommand:
                 raise PluginError(f"{what} gave a value that can't be typed")
             return found
 
-        def fetch() -> None:
-            self._values = ask_plugin(
-                self.plugins, self.plugin, what, call, deadline=_COMPLETION_DEADLINE
-            )
+        def ask() -> tuple[str, ...]:
+            return ask_plugin(self.plugins, self.plugin, what, call, deadline=_COMPLETION_DEADLINE)
 
         try:
-            await in_thread(fetch)
+            return await in_thread(ask)
         except CloudLLMError as error:
-            self._values = ()
             if not self._broken:
                 self._broken = True
                 self.plugins.notify(self.plugin, f"{words_of(self.plugin, error)}. It is off now.")
+            return ()
 
 
 async def _awaited(result: Awaitable[object]) -> object:

@@ -1,4 +1,4 @@
-"""Shows a reply as plain text while it arrives: finished lines for good, the open one live.
+"""Shows a text as it is while it arrives: finished lines for good, the open one live.
 
 A line is laid out once, piece by piece, and only its last rows are kept as rows: that makes the
 work linear, whatever the length of the line.
@@ -7,71 +7,64 @@ work linear, whatever the length of the line.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
-from wcwidth import wcswidth, wcwidth
-
+from cloudllm.repl.render.cells import cluster_cells, extends
+from cloudllm.repl.render.frame import Frame, Row
 from cloudllm.repl.render.sanitize import Sanitizer
+from cloudllm.repl.theme import Look
 
 TAB = 8
 """Cells from one tab stop to the next."""
 
-_MAX_CLUSTER = 32
-"""Code points. Longer than any real emoji; without an end, an endless one would cost its square."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What to show next: `commit` to the scrollback, in order, then `live` in place of the last.
-
-    A committed row is a whole source line: the terminal wraps it, and copying gives it back. A
-    live row is at most as wide as the screen.
-    """
-
-    commit: list[str] = field(default_factory=list)
-    live: list[str] = field(default_factory=list)
+_PLAIN = Look("", "")
 
 
 class PlainRenderer:
-    """Renders one reply; every piece of text passes the filter first.
+    """Renders one text in one look; every piece of it passes the filter first.
+
+    A committed row is a whole source line. A live one is as wide as the screen at most.
 
     `width` is in cells, `max_live_rows` in rows; both are at least 1.
     """
 
-    def __init__(self, width: int, max_live_rows: int) -> None:
+    def __init__(self, width: int, max_live_rows: int, look: Look = _PLAIN) -> None:
         self._sanitizer = Sanitizer()
         self._width = width
         self._max_live_rows = max_live_rows
+        self._look = look
         self._line = _Line(width, max_live_rows)
 
     def feed(self, delta: str) -> Frame:
-        """Take the next piece of the reply."""
+        """Take the next piece of the text."""
         return self._add(self._sanitizer.feed(delta))
 
     def end(self) -> Frame:
-        """The reply is over: commits the open line."""
-        frame = self._add(self._sanitizer.end())
+        """The text is over: commits the open line."""
+        commit = self._add(self._sanitizer.end()).commit
         if self._line.text():
-            frame.commit.append(self._line.text())
+            commit.append(self._look.paint(self._line.text()))
         self._line = _Line(self._width, self._max_live_rows)
-        return Frame(frame.commit)
+        return Frame(commit, [])
 
     def resize(self, width: int, max_live_rows: int) -> Frame:
         """The screen has another size: gives the live rows anew."""
         self._width = width
         self._max_live_rows = max_live_rows
         self._line.resize(width, max_live_rows)
-        return Frame(live=self._line.rows())
+        return Frame([], self._live())
 
     def _add(self, text: str) -> Frame:
         *finished, rest = text.split("\n")
         commit = []
         for line in finished:
             self._line.add(line)
-            commit.append(self._line.text())
+            commit.append(self._look.paint(self._line.text()))
             self._line = _Line(self._width, self._max_live_rows)
         self._line.add(rest)
-        return Frame(commit, self._line.rows())
+        return Frame(commit, self._live())
+
+    def _live(self) -> list[Row]:
+        return [[(self._look.style, row)] for row in self._line.rows()]
 
 
 class _Line:
@@ -93,14 +86,14 @@ class _Line:
 
     def rows(self) -> list[str]:
         """The last rows of the line so far."""
-        return self._layout.with_last(self._open, _cells(self._open))
+        return self._layout.with_last(self._open, cluster_cells(self._open))
 
     def add(self, text: str) -> None:
         """Append a piece without newlines."""
         first, *after_tabs = text.split("\t")
         self._append(first)
         for piece in after_tabs:
-            column = self._column + _cells(self._open)
+            column = self._column + cluster_cells(self._open)
             self._append(" " * (TAB - column % TAB))
             self._append(piece)
 
@@ -123,7 +116,7 @@ class _Line:
             return self._lay_out_ascii(piece)
         closed = 0
         for character in piece:
-            if not _extends(self._open, character):
+            if not extends(self._open, character):
                 closed += self._close()
             self._open += character
         return closed
@@ -137,7 +130,7 @@ class _Line:
         return closed
 
     def _close(self) -> int:
-        cells = _cells(self._open)
+        cells = cluster_cells(self._open)
         self._layout.add_cluster(self._open, cells)
         self._open = ""
         return cells
@@ -183,23 +176,3 @@ class _Rows:
         self._full.append(self._row)
         self._row = ""
         self._used = 0
-
-
-def _extends(cluster: str, character: str) -> bool:
-    """Whether the terminal draws this character into the cluster before it."""
-    if not cluster or len(cluster) >= _MAX_CLUSTER or character.isascii():
-        return False
-    return (
-        wcwidth(character) == 0
-        or cluster.endswith("\u200d")
-        or "\U0001f3fb" <= character <= "\U0001f3ff"
-        or (_is_flag_half(character) and len(cluster) == 1 and _is_flag_half(cluster))
-    )
-
-
-def _is_flag_half(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
-
-
-def _cells(cluster: str) -> int:
-    return max(0, wcswidth(cluster) if len(cluster) > 1 else wcwidth(cluster))

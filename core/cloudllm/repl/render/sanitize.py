@@ -10,17 +10,13 @@ import re
 import unicodedata
 from functools import cache
 
+from cloudllm.codepoints import DIRECTION_MARKS, JOINERS, code_point, visible
+
 MAX_MARKS = 10
 """Combining marks, selectors and joiners shown after one character; an ellipsis stands for more."""
 
 _HALF = re.compile(r"[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 _ACTIVE_ASCII = re.compile(r"[^\t\n\x20-\x7e]")
-_DIRECTION_MARKS = "\u061c\u200e\u200f"
-_JOINERS = "\u200c\u200d"
-_NUMBER_SIGNS = (
-    "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
-)
-_HANGUL_FILLERS = "\u115f\u1160\u3164\uffa0"
 
 
 @cache
@@ -35,6 +31,19 @@ def _plain() -> re.Pattern[str]:
         r"\u2030-\u205e\u20a0-\u20cf\u2100-\u2cee\u2e00-\u3029\u3030-\u3098\u309b-\u3163\u3165-\u9fff"
         r"\uac00-\ud7a3\uf900-\ufaff\uff01-\uff9f\U0001f000-\U0001fbff\U00020000-\U0002fa1d]+"
     )
+
+
+@cache
+def _not_ours() -> re.Pattern[str]:
+    return re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+
+
+def own_styles_only(row: str) -> str:
+    """A row on its last step to the terminal: nothing but SGR may act there.
+
+    Foreign text has passed the filter long before. This holds even if one road forgets it.
+    """
+    return _not_ours().sub(lambda found: visible(found[0]), row)
 
 
 class PipeText:
@@ -112,17 +121,17 @@ class Sanitizer:
             self._hidden += 1
             return ""
         shown = self._shown_hidden()
-        if character in _JOINERS and not _takes_joiner(self._base):
+        if character in JOINERS and not _takes_joiner(self._base):
             self._based_on("")
-            return f"{shown}{_code_point(character)}"
+            return f"{shown}{code_point(character)}"
         if _clings(character):
             return shown + self._mark(character)
-        visible = _visible(character)
-        self._based_on(visible if visible == character else "")
-        return shown + visible
+        seen = visible(character)
+        self._based_on(seen if seen == character else "")
+        return shown + seen
 
     def _mark(self, mark: str) -> str:
-        if mark in _JOINERS:
+        if mark in JOINERS:
             self._base = ""  # a second joiner in a row joins nothing
         self._marks += 1
         if self._marks > MAX_MARKS:
@@ -175,37 +184,8 @@ def _clings(character: str) -> bool:
     """Whether it takes no cell of its own, or is drawn into the one before it."""
     return (
         unicodedata.category(character)[0] == "M"
-        or character in _DIRECTION_MARKS
-        or character in _JOINERS
+        or character in DIRECTION_MARKS
+        or character in JOINERS
         or "\u1161" <= character <= "\u11ff"
         or "\ud7b0" <= character <= "\ud7fb"
     )
-
-
-def _visible(character: str) -> str:
-    number = ord(character)
-    if character in "\u2028\u2029":
-        return "\n"
-    if number < 0x20:  # noqa: PLR2004 - the C0 controls; U+2400 begins their pictures
-        return chr(0x2400 + number)
-    if character == "\x7f":
-        return "\u2421"
-    if "\x80" <= character <= "\x9f":
-        return f"<{number:02X}>"
-    return _code_point(character) if _is_invisible(character) else character
-
-
-def _is_invisible(character: str) -> bool:
-    number = ord(character)
-    return (
-        (unicodedata.category(character) == "Cf" and character not in _NUMBER_SIGNS)
-        or "\u2060" <= character <= "\u206f"
-        or "\ufff0" <= character <= "\ufffb"
-        or "\ufdd0" <= character <= "\ufdef"
-        or number & 0xFFFE == 0xFFFE  # noqa: PLR2004 - the last two of each plane are noncharacters
-        or character in _HANGUL_FILLERS
-    )
-
-
-def _code_point(character: str) -> str:
-    return f"<U+{ord(character):04X}>"

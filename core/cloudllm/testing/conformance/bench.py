@@ -19,6 +19,7 @@ from cloudllm.messages import Message, Role
 from cloudllm.plugins import Plugins
 from cloudllm.provider import Client, Deadlines, KnownGap, Provider, ProviderSettings, Request
 from cloudllm.registry import Registry
+from cloudllm.retry import RetryPolicy
 from cloudllm.session import LLMSession
 from cloudllm.testing.conformance.given import GivenPlugins, environment
 from cloudllm.testing.conformance.imports import Imported
@@ -38,6 +39,8 @@ _SHORT_ANSWER = 24  # tokens, for such a model
 _OURS = {"cloudllm.provider"}
 _HURRY = 1.0  # the same, once a turn has been given up
 QUESTION = "Say something."
+ONCE = RetryPolicy(attempts=1)
+"""A session that does not try again: what is tried here is what one request brings."""
 
 
 class Bench:
@@ -191,7 +194,7 @@ class Bench:
     ) -> Outcome:
         """Say `text` in a session of its own, whatever the server is told to answer."""
         await gateway.ready()  # so that no deadline is spent on loading litellm
-        session = LLMSession(client, deadlines=deadlines or Deadlines(connect=2.0))
+        session = LLMSession(client, deadlines=deadlines or Deadlines(connect=2.0), retry=ONCE)
         if self._thinks:
             session.max_output_tokens = _SHORT_ANSWER
         if prepare is not None:
@@ -217,6 +220,7 @@ class Bench:
         session = LLMSession(
             client,
             deadlines=Deadlines(connect=2.0),
+            retry=ONCE,
             max_output_tokens=_SHORT_ANSWER if self._thinks else None,
         )
         heard = 0

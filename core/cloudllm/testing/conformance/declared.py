@@ -137,7 +137,7 @@ def _numbers(info: ModelInfo) -> Iterator[str]:
         limit = getattr(info, field)
         if limit is not None and (not isinstance(limit, int) or limit <= 0):
             yield f"{info.name}: {field} {limit!r} must be a positive number of tokens"
-    for field in ("input_price", "output_price"):
+    for field in ("input_price", "output_price", "cached_price", "stored_price"):
         price = getattr(info, field)
         if price is not None and not price >= 0:
             yield f"{info.name}: {field} {price!r} must be dollars per million tokens"

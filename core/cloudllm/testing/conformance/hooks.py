@@ -31,10 +31,13 @@ from cloudllm.testing.conformance.engine import Check, check
 from cloudllm.testing.conformance.imports import Imported, imports
 from cloudllm.testing.conformance.model import Failed, NotApplicable, Verdict
 from cloudllm.testing.conformance.watch import Output, Watch
+from cloudllm.testing.target import HOOKS
 from cloudllm.threads import in_thread
 
 _DEADLINE = 5.0
 _SLOW_REQUEST = 0.5  # seconds that every turn would wait
+_SLOW_TOOLBAR, _TOOLBAR_CALLS = 0.2, 3  # seconds after each turn until the row is true
+_MOST_TEXTS, _LONGEST_TEXT = 3, 30
 _SLOW_EVENT = 0.02  # seconds; there are a hundred events in a second
 _ENOUGH = 20  # calls of which the average tells something
 _COMMAND = re.compile(r"/[a-z][a-z0-9_-]{0,30}")
@@ -184,12 +187,11 @@ async def hooks_known(stand: Stand) -> None:
         raise NotApplicable("see api-version")
     if stand.notices:
         raise Failed(stand.notices[0])
-    if not any(stand.plugins.implementations(hook) for hook in _HOOKS):
+    if not any(stand.plugins.implementations(hook) for hook in HOOKS):
         raise Failed("it implements no hook of a chat")
 
 
 _OK = Verdict(item="", result="ok")
-_HOOKS = ("cloudllm_commands", "cloudllm_request", "cloudllm_event", "cloudllm_reply")
 
 
 @check("commands", "commands are well named, say what they do, and complete quickly")
@@ -231,6 +233,35 @@ def _complete(command: Command) -> None:
         raise Failed(f"complete of {command.name} gave something that is no text")
     if time.perf_counter() - start > _SLOW_EVENT * 5:
         raise Failed(f"complete of {command.name} is slow; it is called at each key")
+
+
+@check("toolbar", "cloudllm_toolbar gives up to three short texts; quickly")
+async def toolbar(stand: Stand) -> None:
+    """Before there was any turn; a chat asks so, too."""
+    hook = "cloudllm_toolbar"
+    ask = await stand.implementation(hook)
+    start = time.perf_counter()
+    for _ in range(_TOOLBAR_CALLS):
+        texts = await stand.guarded(hook, ask)
+        if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+            raise Failed(f"it gave {texts!r:.80}, no list of texts")
+        if len(texts) > _MOST_TEXTS:
+            raise Failed(f"it gave {len(texts)} texts; {_MOST_TEXTS} are shown")
+        for text in texts:
+            if len(text) > _LONGEST_TEXT or not text.isprintable():
+                raise Failed(f"{text!r:.80} is no line of up to {_LONGEST_TEXT} characters")
+    each = (time.perf_counter() - start) / _TOOLBAR_CALLS
+    if each > _SLOW_TOOLBAR:
+        raise Failed(f"it takes {each * 1000:.0f} ms, after each turn")
+
+
+@check("context-strategies", "context strategies choose what can go out, whatever a model answers")
+async def context_strategies(stand: Stand) -> str:
+    """With conversations of every length, and models that answer well, badly, or not at all."""
+    from cloudllm.testing.conformance.choices import tried  # noqa: PLC0415 - it is seldom needed
+
+    await stand.implementation("cloudllm_context_strategies")
+    return await tried(stand.plugins, stand.notices)
 
 
 @check("request-hook", "cloudllm_request gives None, a sound request, or a veto; quickly")
@@ -308,6 +339,8 @@ CHECKS: tuple[Check[Stand], ...] = (
     api_version,
     hooks_known,
     commands,
+    toolbar,
+    context_strategies,
     request_hook,
     event_hook,
     reply_hook,

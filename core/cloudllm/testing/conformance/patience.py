@@ -13,7 +13,7 @@ from cloudllm.events import RequestSent
 from cloudllm.messages import Message, Role, Status
 from cloudllm.provider import Backend, Client, Deadlines, Request
 from cloudllm.session import LLMSession
-from cloudllm.testing.conformance.bench import QUESTION, Bench, until
+from cloudllm.testing.conformance.bench import ONCE, QUESTION, Bench, until
 from cloudllm.testing.conformance.engine import check
 from cloudllm.testing.conformance.model import Failed, NotApplicable
 from cloudllm.testing.conformance.outcome import words
@@ -52,19 +52,28 @@ async def _cancelled(bench: Bench, client: Client) -> None:
     """Stop while nothing has come yet."""
     bench.forget()
     bench.server.default = Reply(text=words(6), stall_after=0)
-    session = LLMSession(client)
+    session = LLMSession(client, retry=ONCE)
     task = asyncio.ensure_future(session.send_message(Role.USER, QUESTION))
     await until(lambda: bool(bench.server.requests), _PROMPT)
     await _must_be_cancelled(task)
     if not await until(lambda: bench.server.disconnects > 0, _PROMPT):
         raise Failed("the turn was cancelled while it waited, and the connection stayed open")
+    if client.backend is not None:
+        bench.forget()
+        bench.server.default = Reply(text=words(6), stall_after=0)
+        alone = asyncio.ensure_future(_read_alone(client.backend))
+        await until(lambda: bool(bench.server.requests) or alone.done(), _PROMPT)
+        await _must_be_cancelled(alone)
 
 
 async def _cancel_in_process(bench: Bench, client: Client) -> None:
     """Stop after the first event, in both ways."""
     if client.backend is not None:
         await _closed_alone(client.backend)
-    session = LLMSession(client)
+        alone = asyncio.ensure_future(_read_alone(client.backend))
+        await asyncio.sleep(0.02)
+        await _must_be_cancelled(alone)
+    session = LLMSession(client, retry=ONCE)
     task = asyncio.ensure_future(_read_slowly(session))
     await asyncio.sleep(0.02)
     await _must_be_cancelled(task)
@@ -85,6 +94,12 @@ async def _closed_alone(backend: Backend) -> None:
             async for _ in stream:  # else it is told again when the generator is collected
                 pass
             raise Failed(f"the stream was closed, and went on: {error}") from None
+
+
+async def _read_alone(backend: Backend) -> None:
+    """Read the backend's own stream: a session leaves one behind that ignores a cancellation."""
+    async for _ in backend.stream(Request(messages=(Message(Role.USER, QUESTION),))):
+        await asyncio.sleep(0)
 
 
 async def _read_slowly(session: LLMSession) -> None:

@@ -1,0 +1,161 @@
+"""Commands on what has been said: /copy, /history, /save."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from cloudllm.errors import UsageError
+from cloudllm.messages import Message
+from cloudllm.repl.chat import Chat
+from cloudllm.repl.commands.base import TYPED, SlashCommand, Value, turn_number
+from cloudllm.repl.filenames import FileNames
+from cloudllm.repl.transcript import (
+    CodeBlock,
+    as_markdown,
+    code_blocks,
+    first_line,
+    in_full,
+    overview,
+    turns,
+)
+from cloudllm.threads import in_thread
+from cloudllm.words import one_line
+
+_CODE = re.compile(r"code(?:\s*(\d{1,6}))?")
+_FORCE = "--force"
+_files = FileNames()
+
+
+async def _history(chat: Chat, argument: str) -> None:
+    number = turn_number("/history", argument)
+    spoken = turns(_said(chat, "nothing has been said yet"))
+    if number is None:
+        chat.screen.output(overview([each for turn in spoken for each in turn.messages]))
+    elif not 1 <= number <= len(spoken):
+        raise UsageError(f"there is no turn {number}; {_there(len(spoken))}")
+    else:
+        chat.screen.output(in_full(spoken[number - 1]))
+
+
+async def _numbers(chat: Chat, _typed: str) -> Iterable[Value]:
+    history = chat.session.history if chat.session is not None else ()
+    return [(str(turn.number), first_line(turn.text)) for turn in turns(history)]
+
+
+async def _copy(chat: Chat, argument: str) -> None:
+    from cloudllm.repl import clipboard  # noqa: PLC0415 - rarely needed
+
+    reply = _last_reply(chat)
+    if not argument:
+        what, text = "The last reply", reply
+    else:
+        blocks = await in_thread(partial(code_blocks, reply))
+        what, text = _one_block(blocks, argument)
+    if chat.screen.clipboard(text):
+        way = "is handed to the terminal for its clipboard"
+    else:
+        way = f"is in the clipboard, by {await in_thread(partial(clipboard.hand_over, text))}"
+    chat.screen.notice(f"{what} ({len(text):,} characters) {way}.")
+
+
+def _last_reply(chat: Chat) -> str:
+    reply = chat.session.last_reply if chat.session is not None else None
+    if reply is None or not reply.content:
+        raise UsageError("there is no reply to copy yet")
+    return reply.content
+
+
+def _one_block(blocks: Sequence[CodeBlock], argument: str) -> tuple[str, str]:
+    """The code block that is asked for, and what to call it; its last line end is left out."""
+    match = _CODE.fullmatch(argument)
+    if match is None:
+        raise UsageError(f"/copy takes nothing, or code N, not {one_line(argument, TYPED)!r}")
+    if not blocks:
+        raise UsageError("the last reply has no code block", advice="/copy copies all of it")
+    if match[1] is None and len(blocks) > 1:
+        raise UsageError(
+            f"the last reply has {len(blocks)} code blocks",
+            advice="Say which, such as /copy code 1",
+        )
+    number = int(match[1] or 1)
+    if not 1 <= number <= len(blocks):
+        raise UsageError(f"the last reply has no code block {number}; {_there(len(blocks))}")
+    return f"Code block {number}", blocks[number - 1].code.removesuffix("\n")
+
+
+def _there(count: int) -> str:
+    return f"there are {count}" if count > 1 else "there is one"
+
+
+async def _blocks(chat: Chat, _typed: str) -> Iterable[Value]:
+    reply = chat.session.last_reply if chat.session is not None else None
+    if reply is None:
+        return ()
+    blocks = await in_thread(partial(code_blocks, reply.content))
+    return [
+        (f"code {number}", f"{block.language} {first_line(block.code)}".lstrip())
+        for number, block in enumerate(blocks, start=1)
+    ]
+
+
+async def _save(chat: Chat, argument: str) -> None:
+    from cloudllm.repl.saving import save  # noqa: PLC0415 - rarely needed
+
+    name, force = _file(argument)
+    history = _said(chat, "there is nothing to save yet")
+    prompt = chat.settings.system_prompt
+    path = await in_thread(lambda: save(name, as_markdown(history, prompt), force=force))
+    noun = "message" if len(history) == 1 else "messages"
+    chat.screen.notice(f"Saved {len(history)} {noun} to {path}.")
+
+
+def _file(argument: str) -> tuple[str, bool]:
+    """The name of a file, which may hold blanks and be quoted, and whether to write over it."""
+    name = argument.removeprefix(f"{_FORCE} ").removesuffix(f" {_FORCE}").strip()
+    if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
+        return name[1:-1], name != argument
+    if not name or name == _FORCE:
+        raise UsageError("/save needs the name of a file", advice="Such as /save talk.md")
+    return name, name != argument
+
+
+async def _places(_chat: Chat, typed: str) -> Iterable[Value]:
+    return await _files.anywhere(typed)
+
+
+def _said(chat: Chat, otherwise: str) -> tuple[Message, ...]:
+    history = chat.session.history if chat.session is not None else ()
+    if not history:
+        raise UsageError(otherwise)
+    return history
+
+
+COMMANDS = (
+    SlashCommand(
+        "/copy",
+        "copy the last reply, or a code block of it",
+        _copy,
+        argument="[code N]",
+        complete=_blocks,
+        aliases=("/cp",),
+        example="/copy code 1",
+    ),
+    SlashCommand(
+        "/history",
+        "what has been said so far, or one turn in full",
+        _history,
+        argument="[TURN]",
+        complete=_numbers,
+        example="/history 2",
+    ),
+    SlashCommand(
+        "/save",
+        "write the conversation into a file, as Markdown",
+        _save,
+        argument="FILE [--force]",
+        complete=_places,
+        example="/save ~/talk.md --force",
+    ),
+)

@@ -1,0 +1,42 @@
+"""Lines of the program's own: foreign text as rows that fit the screen, any error as one line."""
+
+from __future__ import annotations
+
+from cloudllm.errors import CloudLLMError
+from cloudllm.repl.render.sanitize import clean
+from cloudllm.repl.style import styled
+
+
+def rows(text: str, style: str, columns: int) -> list[str]:
+    """One line of foreign text as rows of at most `columns` cells, in a style."""
+    return [styled(row, style) for row in wrapped(clean(text, one_line=True), columns)]
+
+
+def wrapped(line: str, columns: int) -> list[str]:
+    """The line, safe to show already, as rows of at most `columns` cells that end between words.
+
+    A word that is longer than a row is left to the terminal.
+    """
+    from wcwidth import wcswidth  # noqa: PLC0415 - not for one line on standard error
+
+    rows: list[str] = []
+    room = 0
+    for word in line.split(" "):
+        cells = max(0, wcswidth(word))
+        if rows and cells < room:
+            rows[-1] += f" {word}"
+            room -= cells + 1
+        else:
+            rows.append(word)
+            room = columns - cells
+    return rows
+
+
+def one_line(error: BaseException) -> CloudLLMError:
+    """Any error as one that can be shown; a bug of ours says so."""
+    if isinstance(error, CloudLLMError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        return CloudLLMError(f"{error.filename or 'input or output'}: {error.strerror}")
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return CloudLLMError(f"cloudllm has a bug here: {reason}", advice="Please report it")

@@ -1,0 +1,216 @@
+"""A screen of text that only grows: replies on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TextIO
+
+from cloudllm import streams
+from cloudllm.errors import CloudLLMError, PartialReply, UsageError
+from cloudllm.events import (
+    Event,
+    FellBack,
+    ReasoningDelta,
+    RequestSent,
+    Retrying,
+    Stalled,
+    Summarizing,
+    TextDelta,
+    Trimmed,
+    TurnFinished,
+)
+from cloudllm.messages import Message, Status
+from cloudllm.repl import wording
+from cloudllm.repl.render.sanitize import PipeText, Sanitizer, clean
+from cloudllm.repl.waiting import sending
+
+
+class PlainScreen:
+    """Writes what a chat shows; `code` is the exit code.
+
+    talkative  say what goes on and what a reply took, not only what went wrong
+    asks       a person sits there, who can answer and type commands
+    reasoning  show the model's reasoning, on standard error; set when the settings are known
+    silent     nothing has come for long, and that has been said
+    closed     standard output takes no more
+    answer     gives the next line that the person types, unseen if told so; `None` if there is none
+    """
+
+    has_editor = False
+
+    def __init__(self, *, talkative: bool, asks: bool = False) -> None:
+        self.asks = asks
+        self.reasoning = False
+        self.silent = False
+        self.closed = False
+        self.answer: Callable[[bool], Awaitable[str]] | None = None
+        self.code = 0
+        self._talkative = talkative
+        self._filter: PipeText | Sanitizer = PipeText()
+        self._thinking: Sanitizer | None = None
+        self._thought_ends = True
+        self._began: float | None = None
+        self._ends_line = True
+        self._begun = False
+
+    def event(self, event: Event) -> None:
+        """Show what a turn emitted."""
+        self._began = self._began or time.monotonic()
+        self.silent = isinstance(event, Stalled)
+        match event:
+            case TextDelta(text):
+                self._answer(text)
+            case ReasoningDelta(text):
+                self._think(text)
+            case RequestSent(model):
+                self._begun = False
+                self._filter = Sanitizer() if streams.out().isatty() else PipeText()
+                self._aside(sending(model))
+            case Summarizing():
+                self._aside(wording.summarizing_notice(event))
+            case Trimmed():
+                self.notice(wording.trimmed_notice(event))
+            case Retrying():
+                self.notice(wording.retrying_notice(event))
+            case FellBack():
+                self.notice(wording.fell_back_notice(event))
+            case Stalled():
+                self.notice(wording.stalled_notice(event, asks=self.asks))
+            case TurnFinished(reply):
+                self._finish()
+                self._close(event, reply)
+
+    def output(self, text: str) -> None:
+        """Show what a command answers."""
+        self._say(clean(text))
+
+    def notice(self, text: str) -> None:
+        """Show one line aside."""
+        self._say(clean(text, one_line=True))
+
+    def error(self, error: CloudLLMError) -> None:
+        """Show what went wrong, in one line, and remember its exit code."""
+        self._finish()
+        self._began = None
+        self.code = error.exit_code
+        for line in str(error).splitlines():
+            self._say(f"cloudllm: {clean(line, one_line=True)}")
+
+    def stopped(self, reply: Message | None) -> None:
+        """Say that the person has stopped a turn, on a line of its own; `reply` is what is kept."""
+        self._finish()
+        self._began = None
+        kept = "Stopped; what came is kept." if reply is not None else "Stopped."
+        self.notice(wording.stopped_notice(reply) if self.asks else kept)
+
+    async def ask(self, question: str, *, secret: bool = False) -> str:
+        """Ask the person, if one sits there, and wait for a line."""
+        if self.answer is None:
+            raise UsageError(
+                "nobody is there who could answer a question",
+                advice="Set the variable that holds the key, or name a model: /model PROVIDER/MODEL",
+            )
+        self.notice(question)
+        return await self.answer(secret)
+
+    def offer(self, choices: Mapping[str, str]) -> bool:  # noqa: ARG002 - the contract
+        """What is typed alone is a line like any other."""
+        return False
+
+    def put_back(self, text: str) -> None:
+        """There is no editor; the text still stands where it was written."""
+
+    def edit(self, text: str) -> None:
+        """There is no editor: show the text, to be copied."""
+        self.output(text)
+
+    def clipboard(self, text: str) -> bool:  # noqa: ARG002 - what a screen of this kind cannot do
+        """Refuse: nothing but text goes out here, and the terminal's clipboard needs a sequence."""
+        return False
+
+    def _answer(self, text: str) -> None:
+        if not self._begun:
+            self._begun = True
+            self._end_thinking()
+            if streams.out().isatty():
+                self._aside("Assistant:")
+        self._write(self._filter.feed(text))
+
+    def _think(self, text: str) -> None:
+        if self._thinking is None:
+            self._thinking = Sanitizer()
+            self._aside("Thinking:" if self.reasoning else "Thinking…")
+        if self.reasoning and (shown := self._thinking.feed(text)):
+            self._tell(shown)
+            self._thought_ends = shown.endswith("\n")
+
+    def _end_thinking(self) -> None:
+        if self._thinking is not None and self.reasoning:
+            rest = self._thinking.end()
+            if rest or not self._thought_ends:
+                self._tell(f"{rest}\n")
+        self._thinking, self._thought_ends = None, True
+
+    def _close(self, event: TurnFinished, reply: Message) -> None:
+        """Say how a reply ended."""
+        self.code = PartialReply.exit_code if reply.status is Status.PARTIAL else 0
+        if not reply.content:
+            self.notice(wording.EMPTY)
+        for notice in wording.ending_notices(reply):
+            self.notice(notice)
+        if self.asks and (offer := wording.offer(reply)):
+            self.notice(offer)
+        seconds = time.monotonic() - (self._began or time.monotonic())
+        self._began = None
+        self._aside(wording.closing(reply, event.attempts, seconds))
+
+    def _finish(self) -> None:
+        """End the lines that are open."""
+        self._end_thinking()
+        self._write(self._filter.end())
+        if not self._ends_line:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._ends_line = text.endswith("\n")
+            out = streams.out()
+            try:
+                out.write(text)
+                out.flush()
+            except OSError as error:
+                self.closed = True
+                # What is still buffered must go somewhere when the program ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+                gone = isinstance(error, BrokenPipeError)
+                why = "was closed" if gone else f"takes no more ({error.strerror})"
+                raise CloudLLMError(
+                    f"standard output {why}; the rest of the reply is not shown"
+                ) from None
+
+    def _aside(self, text: str) -> None:
+        if self._talkative:
+            self.notice(text)
+
+    def _say(self, text: str) -> None:
+        """Write a line; a thought, and a reply's line in the same place, if open, end before."""
+        is_open = not self._ends_line and _one_place(streams.out(), streams.err())
+        self._tell(f"{text}\n" if self._thought_ends and not is_open else f"\n{text}\n")
+        self._thought_ends = True
+
+    def _tell(self, text: str) -> None:
+        err = streams.err()
+        if err is not None:
+            with contextlib.suppress(OSError):  # it may be full or gone; the reply goes on
+                err.write(text)
+                err.flush()
+
+
+def _one_place(out: TextIO, err: TextIO | None) -> bool:
+    """Would what is written to these two be read as one text: on a terminal, or in one file?"""
+    if out.isatty():
+        return True
+    return err is not None and os.path.sameopenfile(out.fileno(), err.fileno())

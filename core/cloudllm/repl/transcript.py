@@ -1,0 +1,116 @@
+"""What has been said, as text: turns by number, one in full, all as Markdown, code blocks (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from cloudllm.messages import Message, Role, Status
+from cloudllm.words import one_line
+
+_FIRST = 60  # characters of a message's first line
+_HEADINGS = {Role.USER: "You", Role.SYSTEM: "System", Role.TOOL: "Tool"}
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenTurn:
+    """A user's message and all that came of it; `number` counts from 1."""
+
+    number: int
+    messages: tuple[Message, ...]
+
+    @property
+    def text(self) -> str:
+        """What the user said."""
+        return self.messages[0].content
+
+    @property
+    def pinned(self) -> bool:
+        """Does it always go out?"""
+        return any(message.pinned for message in self.messages)
+
+
+class CodeBlock(NamedTuple):
+    """A fenced block of code: its language, if it names one, and exactly what it holds."""
+
+    language: str
+    code: str
+
+
+def turns(history: Sequence[Message]) -> list[SpokenTurn]:
+    """The turns of a conversation."""
+    starts = [at for at, message in enumerate(history) if message.role is Role.USER]
+    ends = [*starts[1:], len(history)][: len(starts)]
+    return [
+        SpokenTurn(number, tuple(history[start:end]))
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
+    ]
+
+
+def overview(history: Sequence[Message]) -> str:
+    """Every turn with its number and the first line of each message."""
+    return "\n".join(line for turn in turns(history) for line in _brief(turn))
+
+
+def in_full(turn: SpokenTurn) -> str:
+    """All of a turn, each message under its name."""
+    return "\n\n".join(f"{_speaker(each)}:\n{_content(each)}" for each in turn.messages)
+
+
+def as_markdown(history: Sequence[Message], system_prompt: str) -> str:
+    """The conversation as a document; what was said stands in it unchanged."""
+    prompt = (Message(Role.SYSTEM, system_prompt),) if system_prompt else ()
+    parts = [f"## {_speaker(each)}\n\n{_content(each)}" for each in (*prompt, *history)]
+    return "\n\n".join(["# Conversation", *parts]).rstrip("\n") + "\n"
+
+
+@lru_cache(maxsize=1)  # while "/copy code" is typed, it is asked at each key
+def code_blocks(text: str) -> tuple[CodeBlock, ...]:
+    """The fenced blocks of a text, in order, also those within lists and quotes; it takes long."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - 40 ms, and rarely needed
+
+    tokens = MarkdownIt("commonmark").parse(text)
+    return tuple(
+        CodeBlock(token.info.strip().partition(" ")[0], token.content)
+        for token in tokens
+        if token.type == "fence"
+    )
+
+
+def first_line(text: str) -> str:
+    """How a text begins, on one line."""
+    for line in text.split("\n"):
+        if line.strip():
+            more = "…" if len(text.strip()) > len(line.strip()) else ""
+            return one_line(f"{line}{more}", _FIRST)
+    return "(empty)"
+
+
+def _brief(turn: SpokenTurn) -> Iterator[str]:
+    for place, message in enumerate(turn.messages):
+        number = "" if place else str(turn.number)
+        marks = [] if place or not turn.pinned else ["pinned"]
+        marks += [] if message.status is Status.COMPLETE else [str(message.status)]
+        noted = f"  ({', '.join(marks)})" if marks else ""
+        name = _name(message).lower()
+        yield f"{number:>3}  {name:<9}  {first_line(message.content)}{noted}"
+
+
+def _speaker(message: Message) -> str:
+    model = f" ({message.model})" if message.model else ""
+    return f"{_name(message)}{model}"
+
+
+def _name(message: Message) -> str:
+    return _HEADINGS.get(message.role, "Assistant")
+
+
+def _content(message: Message) -> str:
+    """What was said, and how it ended if that is not with its end."""
+    content = message.content.rstrip("\n") or "(empty)"
+    if message.status is Status.COMPLETE:
+        return content
+    why = f": {message.error}" if message.error else ""
+    return f"{content}\n\n[{message.status}{why}]"

@@ -1,0 +1,1 @@
+"""What is kept in the store, one SQLite file: the ledger of all calls, unsent drafts."""

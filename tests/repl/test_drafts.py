@@ -1,0 +1,324 @@
+"""The unsent draft survives the end of the program, however that comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudllm.repl import drafts as module
+from cloudllm.repl.buffer import DraftBuffer
+from cloudllm.repl.drafts import DraftJournal
+
+SEND = "\r\\end\r"
+DYING = """
+import os, sys
+from pathlib import Path
+from cloudllm.store.database import Store
+from cloudllm.store.drafts import Drafts
+Drafts(Store(Path(sys.argv[1]))).save("found")
+os.kill(os.getpid(), 9)
+"""
+BACK = r"^A draft that was not sent is back in the editor"
+
+
+def on_disk(home: Path) -> list[str]:
+    """The drafts in the store."""
+    path = home / "store.db"
+    if not path.exists():
+        return []
+    connection = sqlite3.connect(path)
+    try:
+        return [text for (text,) in connection.execute("SELECT text FROM draft ORDER BY time")]
+    except sqlite3.OperationalError:  # it is being made
+        return []
+    finally:
+        connection.close()
+
+
+def wait_for(home: Path, expected: list[str], timeout: float = 20) -> None:
+    end = time.monotonic() + timeout
+    while (found := on_disk(home)) != expected:
+        assert time.monotonic() < end, found
+        time.sleep(0.02)
+
+
+def killed(terminal: Any, number: int = signal.SIGKILL) -> None:
+    os.kill(terminal.process.pid, number)
+    terminal.leave()
+
+
+# In the process.
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOMENT", 0.01)
+    monkeypatch.setattr(module, "_PERIOD", 0.02)
+
+
+def journalled(
+    home: Path, steps: Callable[[DraftBuffer], Coroutine[None, None, None]]
+) -> tuple[bool, list[str], DraftBuffer]:
+    """Run steps on an editor with a journal: is a draft kept, what was said, the editor."""
+    told: list[str] = []
+    editor = DraftBuffer()
+
+    async def run() -> bool:
+        journal = DraftJournal(editor, told.append)
+        journal.start()
+        await until(lambda: journal._is_loaded)
+        await steps(editor)
+        return await journal.finish()
+
+    return asyncio.run(run()), told, editor
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the disk sends no event
+            await asyncio.sleep(0.01)
+
+
+def test_G5_a_draft_is_on_disk_while_it_is_written_with_all_that_is_folded(home: Path) -> None:
+    paste = "\n".join(["pasted"] * 50)
+
+    async def steps(editor: DraftBuffer) -> None:
+        editor.insert_text("see ")
+        editor.insert_pasted(paste)
+        await until(lambda: on_disk(home) == [f"see {paste}"])
+        editor.reset()
+        await until(lambda: on_disk(home) == [])
+
+    assert journalled(home, steps)[:2] == (False, [])
+
+
+@pytest.mark.parametrize("spoil", ["secret", "refused", "hidden", "blank"])
+def test_G5_what_must_not_be_kept_takes_away_what_was(spoil: str, home: Path) -> None:
+    async def steps(editor: DraftBuffer) -> None:
+        editor.insert_text("/set providers.openai.api_key ")
+        await until(lambda: on_disk(home) != [])
+        editor.was_refused = spoil == "refused"
+        editor.hidden = spoil == "hidden"
+        editor.insert_text("sk-1" if spoil == "secret" else "")
+        if spoil == "blank":
+            editor.put_ahead(" not for the disk")
+        editor.on_text_changed.fire()
+        await until(lambda: on_disk(home) == [])
+
+    assert journalled(home, steps)[0] is False
+
+
+def test_G5_while_a_question_is_open_the_draft_that_waits_is_kept(home: Path) -> None:
+    async def steps(editor: DraftBuffer) -> None:
+        editor.insert_text("the draft")
+        editor.lay_aside()
+        editor.hidden = True
+        editor.insert_text("sk-secret")
+        await until(lambda: on_disk(home) == ["the draft"])
+        editor.reset()
+        editor.hidden = False
+        editor.take_up()
+
+    kept, _, editor = journalled(home, steps)
+    assert kept
+    assert editor.text == "the draft"
+    assert on_disk(home) == ["the draft"]
+
+
+def test_G5_leaving_at_once_writes_the_last_state(home: Path) -> None:
+    async def steps(editor: DraftBuffer) -> None:
+        editor.insert_text("typed just now")
+
+    assert journalled(home, steps)[0]
+    assert on_disk(home) == ["typed just now"]
+
+
+def test_G5_a_draft_that_was_found_is_not_lost_to_one_that_waits_for_an_answer(home: Path) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", DYING, str(home / "store.db")], check=False, timeout=20
+    )
+    assert dead.returncode == -signal.SIGKILL
+    told: list[str] = []
+    editor = DraftBuffer()
+    editor.insert_text("typed at once")
+    editor.lay_aside()
+
+    async def run() -> None:
+        journal = DraftJournal(editor, told.append)
+        journal.start()
+        await until(lambda: on_disk(home) == ["found\ntyped at once"])
+        assert not told
+        editor.take_up()
+        await until(lambda: bool(told))
+        await journal.finish()
+
+    asyncio.run(run())
+    assert editor.text == "found\ntyped at once"
+    assert on_disk(home) == ["found\ntyped at once"]
+
+
+def test_G5_what_comes_back_while_the_editor_outside_is_open_is_kept(home: Path) -> None:
+    async def steps(editor: DraftBuffer) -> None:
+        editor.insert_text("draft")
+        editor._ahead = []
+        editor.put_ahead("first")
+        editor.put_ahead("refused", refused=True)
+        editor.put_ahead("second")
+        await until(lambda: on_disk(home) == ["second\nfirst\ndraft"])
+
+    assert journalled(home, steps)[0]
+
+
+def test_a_secret_stays_one_when_a_draft_comes_back_ahead_of_it() -> None:
+    editor = DraftBuffer()
+    editor.insert_text("/set providers.openai.api_key sk-1")
+    editor.put_ahead("hello")
+    assert not editor.to_keep()
+    assert not editor.keep_unsent()
+    assert not editor.history.get_strings()
+
+
+def test_G5_what_could_not_be_written_is_tried_again_without_a_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AFTER_FAILURE", 0.05)
+    home.write_text("a file where the folder should be")
+
+    async def steps(editor: DraftBuffer) -> None:
+        editor.insert_text("the last key")
+        await asyncio.sleep(0.15)
+        home.unlink()  # noqa: ASYNC240 - it takes no time
+        await until(lambda: on_disk(home) == ["the last key"])
+
+    kept, told, _ = journalled(home, steps)
+    assert kept
+    assert len(told) == 1
+
+
+def test_a_folder_that_cannot_even_be_looked_at_costs_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDLLM_HOME", str(home.parent / ("x" * 300)))
+    monkeypatch.setattr(module, "_AFTER_FAILURE", 0.05)
+    told: list[str] = []
+    editor = DraftBuffer()
+
+    async def run() -> None:
+        journal = DraftJournal(editor, told.append)
+        journal.start()
+        await until(lambda: journal._is_loaded)
+        editor.insert_text("x")
+        await until(lambda: bool(told))
+        await journal.finish()
+
+    asyncio.run(run())
+    assert len(told) == 1
+
+
+def test_a_store_that_cannot_be_used_costs_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AFTER_FAILURE", 0.05)
+    home.write_text("a file where the folder should be")
+
+    async def steps(editor: DraftBuffer) -> None:
+        for letter in "abc":
+            editor.insert_text(letter)
+            await asyncio.sleep(0.06)
+
+    kept, told, editor = journalled(home, steps)
+    assert not kept
+    assert editor.text == "abc"
+    assert len(told) == 1
+    assert re.match(r"What you write is not kept against a crash: .*store\.db: ", told[0])
+
+
+# On a terminal.
+
+
+@pytest.mark.slow
+def test_G5_a_draft_survives_kill_9_and_comes_back_ahead_of_what_is_typed(
+    terminal: Callable[..., Any], home: Path
+) -> None:
+    t = terminal()
+    t.send("an unsent\rdraft")
+    wait_for(home, ["an unsent\ndraft"])
+    killed(t)
+    t = terminal()
+    t.send("typed since")
+    t.wait(BACK)
+    t.settle()
+    assert t.editor() == "an unsent\ndraft\ntyped since"
+    wait_for(home, ["an unsent\ndraft\ntyped since"])
+
+
+@pytest.mark.slow
+def test_G5_two_chats_keep_their_own_drafts(terminal: Callable[..., Any], home: Path) -> None:
+    first = terminal()
+    first.send("mine")
+    wait_for(home, ["mine"])
+    second = terminal()
+    second.send("yours")
+    wait_for(home, ["mine", "yours"])
+    first.settle()
+    assert first.editor() == "mine"
+    killed(second)
+    third = terminal()
+    third.wait(BACK)
+    third.settle()
+    assert third.editor() == "yours"
+    assert not re.search(BACK, first.text(), re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_G5_a_draft_that_was_sent_does_not_come_back(
+    terminal: Callable[..., Any], home: Path
+) -> None:
+    t = terminal()
+    t.send("sent")
+    wait_for(home, ["sent"])
+    t.send(SEND)
+    wait_for(home, [])
+    killed(t)
+    t = terminal()
+    t.send("new")
+    wait_for(home, ["new"])
+    assert not re.search(BACK, t.text(), re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_G5_a_draft_survives_a_signal_to_leave(terminal: Callable[..., Any], home: Path) -> None:
+    t = terminal()
+    t.send("on leaving")
+    wait_for(home, ["on leaving"])
+    t.send(" more")
+    t.wait("on leaving more")
+    killed(t, signal.SIGHUP)
+    t.wait("What stood in the editor is there again next time")
+    assert on_disk(home) == ["on leaving more"]
+
+
+@pytest.mark.slow
+def test_G5_a_draft_survives_a_closed_terminal(terminal: Callable[..., Any], home: Path) -> None:
+    t = terminal(rows=50, columns=200)
+    t.send("the window closes")
+    wait_for(home, ["the window closes"])
+    os.close(t.slave)
+    os.close(t.master)
+    t.process.wait(10)
+    t.master, t.slave = os.pipe()
+    t = terminal()
+    t.wait(BACK)
+    t.settle()
+    assert t.editor() == "the window closes"
