@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # as type checkers know it: `typing` would take a third of the first paint
 if TYPE_CHECKING:
     from cloudllm.accounts import Accounts, Budgets
+    from cloudllm.archive import Archive, ArchivedMessage, Exporter
     from cloudllm.command import Command, CommandContext
     from cloudllm.errors import (
         AuthenticationError,
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from cloudllm.retry import RetryPolicy
     from cloudllm.session import LLMSession
     from cloudllm.settings import Settings
+    from cloudllm.store.journal import Journal
     from cloudllm.strategies import Strategies
     from cloudllm.strategy import (
         ContextChoice,
@@ -95,6 +97,7 @@ __version__ = "0.1.0"
 
 _MODULE_OF = {
     "accounts": "Accounts Budgets",
+    "archive": "Archive ArchivedMessage Exporter",
     "command": "Command CommandContext",
     "errors": (
         "AuthenticationError BudgetExceeded CloudLLMError ConfigurationError ContextTooLong DeadlineExceeded "
@@ -119,6 +122,7 @@ _MODULE_OF = {
     "retry": "RetryPolicy",
     "session": "LLMSession",
     "settings": "Settings",
+    "store.journal": "Journal",
     "strategies": "Strategies",
     "strategy": "ContextChoice ContextStrategy ContextTurn ContextView Summary",
 }
@@ -127,6 +131,8 @@ _HOME = {name: module for module, names in _MODULE_OF.items() for name in names.
 __all__ = (
     "API_VERSION",
     "Accounts",
+    "Archive",
+    "ArchivedMessage",
     "Attempt",
     "AuthenticationError",
     "Backend",
@@ -146,9 +152,11 @@ __all__ = (
     "DeadlineExceeded",
     "Deadlines",
     "Event",
+    "Exporter",
     "FellBack",
     "Fetch",
     "InvalidResponse",
+    "Journal",
     "KnownGap",
     "LLMSession",
     "LazyClient",

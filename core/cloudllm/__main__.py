@@ -9,7 +9,9 @@ import sys
 from cloudllm import __version__, early
 
 _WITH_VALUE = {"-m", "--model", "-s", "--system", "-o", "--env-file"}
-_ALONE = {"--no-plugins"}
+_ALONE = {"--no-plugins", "-c", "--continue", "--private"}
+_PERHAPS_WITH_VALUE = {"-r", "--resume"}
+_JOINED = ("--model=", "--system=", "--resume=")
 
 
 def main() -> None:
@@ -74,11 +76,14 @@ def _run(arguments: list[str], terminal: early.EarlyTerminal | None) -> int:
 
 def _starts_chat(arguments: list[str]) -> bool:
     """Do these arguments start a chat, as far as can be told without parsing them?"""
-    rest = iter(arguments)
-    for argument in rest:
-        if argument in _WITH_VALUE:
-            next(rest, None)
-        elif argument not in _ALONE and not argument.startswith(("--model=", "--system=")):
+    value = perhaps = False
+    for argument in arguments:
+        is_option = len(argument) > 1 and argument.startswith("-")
+        if value or (perhaps and not is_option):
+            value = perhaps = False
+            continue
+        value, perhaps = argument in _WITH_VALUE, argument in _PERHAPS_WITH_VALUE
+        if not (value or perhaps or argument in _ALONE or argument.startswith(_JOINED)):
             return False
     return True
 

@@ -1,4 +1,4 @@
-"""Has the session's model answer a question of a context strategy, counted and paid for."""
+"""Has a model answer what is no turn, such as a context strategy's question; counted and paid for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from typing import Literal
 
 from cloudllm.errors import CloudLLMError, InvalidResponse
 from cloudllm.events import Event, StreamEnded, Summarizing, TextDelta, TurnInfo
@@ -78,60 +79,83 @@ class Asker:
             waited += wait
             await asyncio.sleep(wait)
 
-    async def _asked(self, request: Request, profile: Profile) -> tuple[Request, Profile]:
-        """The request as the hooks leave it: a guard is to see all that goes out."""
-        if self._means.hooks is None:
-            return request, profile
-
-        def check(changed: Request) -> None:
-            nonlocal profile
-            profile = sum(map(profile_message, changed.messages), ZERO)
-
-        return await self._means.hooks.request(request, self._turn, check), profile
-
     async def _once(self, prompt: str, max_output_tokens: int) -> str:
-        message = Message(Role.USER, prompt)
         request = Request(
-            messages=(message,),
+            messages=(Message(Role.USER, prompt),),
             max_output_tokens=max_output_tokens,
             params=self._terms.request.params,
             max_reply_bytes=self._terms.request.max_reply_bytes,
         )
-        request, profile = await self._asked(request, profile_message(message))
-        expense = await Expense.set_aside(
+        return await answered(
             self._means,
             self._client,
             self._info,
             request,
-            profile,
+            turn=self._turn,
+            deadlines=self._deadlines,
             purpose="summary",
             consents=self._terms.consents,
         )
-        parts: list[str] = []
-        ended: StreamEnded | None = None
-        charged = True
-        stream = self._means.road.stream(self._client, expense.request, self._deadlines)
-        try:
-            async with aclosing(stream) as events:
-                async for event in events:
-                    if isinstance(event, StreamEnded):
-                        ended = event
-                    elif isinstance(event, TextDelta):
-                        parts.append(event.text)
-        except CloudLLMError as error:
-            charged = bool(parts) or may_be_charged(error)
-            raise
-        finally:
-            usage = (ended and ended.usage) or _estimated(expense, "".join(parts))
-            if charged:
-                self._means.usage += usage
-            used = (usage, expense.price.cost(usage)) if charged else None
-            await expense.account(self._means, used)
-        if ended is None or ended.finish_reason is None:
-            raise InvalidResponse(f"{self._client.id} broke off its summary", tries=2)
-        if not parts:  # all of its answer went into reasoning, as it would again
-            raise InvalidResponse(f"{self._client.id} wrote no summary")
-        return "".join(parts)
+
+
+async def answered(
+    means: Means,
+    client: Client,
+    info: ModelInfo,
+    request: Request,
+    *,
+    turn: TurnInfo,
+    deadlines: Deadlines,
+    purpose: Literal["summary", "title"],
+    consents: dict[str, int],
+) -> str:
+    """The text that comes of a request which is no turn of its own; asked once.
+
+    Raises:
+        CloudLLMError: no whole answer came, a hook's veto, or a budget forbids it.
+    """
+    request, profile = await _asked(means, request, turn)
+    expense = await Expense.set_aside(
+        means, client, info, request, profile, purpose=purpose, consents=consents
+    )
+    parts: list[str] = []
+    ended: StreamEnded | None = None
+    charged = True
+    stream = means.road.stream(client, expense.request, deadlines)
+    try:
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, StreamEnded):
+                    ended = event
+                elif isinstance(event, TextDelta):
+                    parts.append(event.text)
+    except CloudLLMError as error:
+        charged = bool(parts) or may_be_charged(error)
+        raise
+    finally:
+        usage = (ended and ended.usage) or _estimated(expense, "".join(parts))
+        if charged:
+            means.usage += usage
+        used = (usage, expense.price.cost(usage)) if charged else None
+        await expense.account(means, used)
+    if ended is None or ended.finish_reason is None:
+        raise InvalidResponse(f"{client.id} broke off its {purpose}", tries=2)
+    if not parts:  # all of its answer went into reasoning, as it would again
+        raise InvalidResponse(f"{client.id} wrote no {purpose}")
+    return "".join(parts)
+
+
+async def _asked(means: Means, request: Request, turn: TurnInfo) -> tuple[Request, Profile]:
+    """The request as the hooks leave it: a guard is to see all that goes out."""
+    profile = sum(map(profile_message, request.messages), ZERO)
+    if means.hooks is None:
+        return request, profile
+
+    def check(changed: Request) -> None:
+        nonlocal profile
+        profile = sum(map(profile_message, changed.messages), ZERO)
+
+    return await means.hooks.request(request, turn, check), profile
 
 
 def _estimated(expense: Expense, text: str) -> Usage:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pluggy
 
+from cloudllm.archive import Exporter
 from cloudllm.command import Command
 from cloudllm.events import Event, TurnInfo
 from cloudllm.messages import Message
@@ -114,6 +115,23 @@ def cloudllm_request(request: Request, turn: TurnInfo) -> Request | None:
     words. So does a hook that does not return within `plugins.deadline`. The text goes back to the
     editor; of what was vetoed with `Refused`, the input history keeps nothing on disk. This hook is
     never switched off by itself, since it may be a guard.
+    """
+
+
+@hookspec
+def cloudllm_exporters() -> Sequence[Exporter]:  # type: ignore[empty-body]
+    """Return forms in which conversations can be written to a file.
+
+    When: once, after the plugin is loaded, when a conversation is to be exported for the first time.
+
+    Result: exporters. `write` is called outside the event loop, with the conversations one by one;
+    what it gives is written as UTF-8.
+
+    Who wins: what ships with cloudllm. A name that two plugins offer is left out for both, and said.
+
+    An exception in the hook costs the plugin its exporters, is shown as one line, and harms nothing
+    else. One in `write`, or a piece that takes longer than `plugins.deadline`, ends that export with
+    one line; a file of that name that was there before is untouched.
     """
 
 

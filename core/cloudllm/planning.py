@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -10,11 +11,12 @@ from cloudllm.asking import Asker
 from cloudllm.errors import ContextTooLong
 from cloudllm.messages import Message
 from cloudllm.provider import Client, ModelInfo
+from cloudllm.recording import Start
 from cloudllm.strategies import Strategies
 from cloudllm.terms import Means, Terms
-from cloudllm.turn import Start
 
 _BUILT_IN = Strategies()
+_CHARACTERS = 50_000  # counted at a stretch, in some 10 ms; a history that was loaded may be long
 
 
 class Planner:
@@ -50,6 +52,8 @@ class Planner:
             CloudLLMError: the strategy failed, or there is none of that name.
         """
         terms = self._terms
+        while not terms.conversation.count(_CHARACTERS):  # noqa: ASYNC110 - it works, not waits
+            await asyncio.sleep(0)
         outline = context.outline(
             terms.system_prompt,
             terms.conversation,

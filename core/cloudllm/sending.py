@@ -217,11 +217,15 @@ class Courier:
         return await self._means.hooks.request(request, self._turn.info, check), profile
 
     async def _open(self, plan: context.Plan) -> None:
-        """Say what goes out."""
+        """Have the turn recorded, and say what goes out."""
+        turn = self._turn
+        await turn.recording.begin(
+            turn.start, model=turn.client.id, system_prompt=self._terms.system_prompt
+        )
         if plan.left_out:
             summarized = plan.summary is not None
             await self.emit(Trimmed(len(plan.left_out), plan.left_out_tokens, summarized))
-        await self.emit(RequestSent(self._turn.client.id, len(self._turn.attempts) + 1))
+        await self.emit(RequestSent(turn.client.id, len(turn.attempts) + 1))
 
     async def _stream(self, request: Request) -> None:
         turn = self._turn

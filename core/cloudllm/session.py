@@ -6,38 +6,28 @@ from then on, whatever happens, the user's message and what came of the reply ar
 
 from __future__ import annotations
 
-import asyncio
 import os
-import weakref
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from types import MappingProxyType
 
 from cloudllm import context, continuation
 from cloudllm.accounts import Accounts
 from cloudllm.calibration import Calibration
-from cloudllm.errors import BudgetExceeded, CloudLLMError, UsageError
-from cloudllm.events import Event, Stalled, TurnFinished, TurnInfo
-from cloudllm.messages import Attempt, Cost, Message, Outcome, Role, Status, Usage
-from cloudllm.order import check_next
+from cloudllm.errors import BudgetExceeded, UsageError
+from cloudllm.events import Event, TurnFinished
+from cloudllm.messages import Attempt, Cost, Message, Role, Usage
+from cloudllm.order import check_all, check_next
 from cloudllm.planning import Planner
 from cloudllm.provider import Client, Deadlines, LazyClient, Request
-from cloudllm.relay import Relay
+from cloudllm.recording import Record, Start
 from cloudllm.retry import RetryPolicy
-from cloudllm.sending import Sender
 from cloudllm.strategies import Strategies
 from cloudllm.strategy import ContextStrategy
 from cloudllm.terms import Gateway, Hooks, Means, Terms
-from cloudllm.turn import Start, Turn, current_task
+from cloudllm.turns import Turns
 
-_CANCELLED = "cancelled before it was complete"
-_NO_FINISH_REASON = "the stream ended without a finish reason"
 MOST_REPLY_BYTES = 16 * 2**20
-_OUTCOMES = {
-    Status.COMPLETE: Outcome.COMPLETE,
-    Status.PARTIAL: Outcome.PARTIAL,
-    Status.CANCELLED: Outcome.CANCELLED,
-}
 
 
 class LLMSession:
@@ -64,6 +54,8 @@ class LLMSession:
                        is spent is counted in this session alone
     hooks              sees, changes and vetoes requests, and is told of turns; `None`: nobody is,
                        `PluginHooks(Plugins())` asks the installed plugins
+    record             keeps the conversation as it happens: `Journal(path)` does so on disk; `None`:
+                       nobody does; may be changed between turns
 
     One turn runs at a time: a second one waits for the first. A stream that the same task left
     unfinished counts as cancelled.
@@ -88,6 +80,7 @@ class LLMSession:
         hooks: Hooks | None = None,
         strategies: Strategies | None = None,
         accounts: Accounts | None = None,
+        record: Record | None = None,
     ) -> None:
         self.client = client
         self.system_prompt = system_prompt
@@ -101,6 +94,7 @@ class LLMSession:
         self.fallback: Sequence[Client | LazyClient] = tuple(fallback)
         self.retry = retry or RetryPolicy()
         self.max_reply_bytes = max_reply_bytes
+        self.record = record
         self._means = Means(
             gateway=gateway,
             session=os.urandom(8).hex(),
@@ -108,12 +102,9 @@ class LLMSession:
             strategies=strategies,
             accounts=accounts,
         )
-        self._turns = 0
         self._conversation = context.Conversation()
-        self._attempts: tuple[Attempt, ...] = ()
         self._consents: dict[str, int] = {}
-        self._unanswered: Message | None = None
-        self._open: Turn | None = None
+        self._turns = Turns(self._means, self._conversation, self._next_terms)
 
     @property
     def id(self) -> str:
@@ -123,7 +114,7 @@ class LLMSession:
     @property
     def history(self) -> tuple[Message, ...]:
         """Every message so far, the system prompt apart; a turn appears when it is over."""
-        self._settle_dropped()
+        self._turns.settle_dropped()
         return self._conversation.messages
 
     @property
@@ -132,7 +123,7 @@ class LLMSession:
 
         So are those of summaries that a context strategy had a model write.
         """
-        self._settle_dropped()
+        self._turns.settle_dropped()
         return self._means.usage
 
     token_usage = usage  # the name it has in the Rust crate
@@ -140,14 +131,14 @@ class LLMSession:
     @property
     def cost(self) -> Cost:
         """The price of all that went out and was not refused, whether a reply came of it or not."""
-        self._settle_dropped()
+        self._turns.settle_dropped()
         return self._means.cost
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """What was tried for the last turn that is over, whatever came of it."""
-        self._settle_dropped()
-        return self._attempts
+        self._turns.settle_dropped()
+        return self._turns.attempts
 
     @property
     def calibration(self) -> Calibration:
@@ -188,7 +179,7 @@ class LLMSession:
             check_next(self._conversation.messages, message)
             return Start(len(self._conversation), (message,))
 
-        return self._stream(begin)
+        return self._turns.stream(begin)
 
     def retry_message(self) -> AsyncGenerator[Event, None]:
         """Send the message again that failed last, or run the last turn again.
@@ -198,14 +189,14 @@ class LLMSession:
         """
 
         def begin() -> Start:
-            if self._unanswered is not None:
-                return Start(len(self._conversation), (self._unanswered,))
+            if (unanswered := self._turns.unanswered) is not None:
+                return Start(len(self._conversation), (unanswered,))
             if not len(self._conversation):
                 raise UsageError("There is nothing to retry yet")
             start = self._conversation.start_of_last_turn()
             return Start(start, (self._conversation.messages[start],))
 
-        return self._stream(begin)
+        return self._turns.stream(begin)
 
     def continue_message(self) -> AsyncGenerator[Event, None]:
         """Go on with the last reply where it was cut, or stopped at the limit of its length.
@@ -223,16 +214,18 @@ class LLMSession:
             start = self._conversation.start_of_last_turn()
             return Start(start, history[start:-1], reply)
 
-        return self._stream(begin)
+        return self._turns.stream(begin)
 
     def undo(self) -> str | None:
         """Take back the last turn and return the user's text; `None` if there is no turn."""
-        self._end_open_turn()
+        self._turns.end_open()
         if not len(self._conversation):
             return None
         start = self._conversation.start_of_last_turn()
         text = self._conversation.messages[start].content
-        self._replace(start, ())
+        self._turns.replace(start, ())
+        if self.record is not None:
+            self.record.cut(start)
         return text
 
     def pin(self, number: int | None = None, *, pinned: bool = True) -> None:
@@ -241,18 +234,22 @@ class LLMSession:
         Raises:
             UsageError: there is no such turn.
         """
-        self._end_open_turn()
+        self._turns.end_open()
         turns = self._conversation.turns
         wanted = turns if number is None else number
         if not 1 <= wanted <= turns:
             known = f"{turns} so far" if turns else "none yet"
             raise UsageError(f"There is no turn {wanted}; there are {known}")
         self._conversation.pin(wanted, pinned)
+        if self.record is not None:
+            self.record.pin(self._conversation.start_of_turn(wanted), pinned)
 
     def clear_history(self) -> None:
         """Forget the conversation; system prompt and usage stay."""
-        self._end_open_turn()
-        self._replace(0, ())
+        self._turns.end_open()
+        self._turns.replace(0, ())
+        if self.record is not None:
+            self.record.clear()
 
     def inject_message(self, message: Message) -> None:
         """Add a message without sending anything.
@@ -261,16 +258,32 @@ class LLMSession:
             UsageError: it can't stand there: user and model take turns, the user begins, and a
                 tool's result follows the call it answers.
         """
-        self._end_open_turn()
+        self._turns.end_open()
         check_next(self._conversation.messages, message)
-        self._unanswered = None
-        self._conversation.append(message)
+        self._turns.replace(len(self._conversation), (message,))
+        if self.record is not None:
+            self.record.append(message)
+
+    def load(self, messages: Iterable[Message], unanswered: str = "") -> None:
+        """Take a conversation over in place of the present one, without sending anything.
+
+        `unanswered` is a user message at its end that has no reply: `retry_message` sends it. What
+        these messages used and cost is not counted as this session's. The record is not told, as
+        it is where they are from: have a `Journal` resume them, afterwards.
+
+        Raises:
+            UsageError: one of them can't stand where it does; the history is as before.
+        """
+        self._turns.end_open()
+        taken = tuple(messages)
+        rest = (_user_message(Role.USER, unanswered),) if unanswered.strip() else ()
+        check_all((*taken, *rest))
+        self._turns.replace(0, taken)
+        self._turns.unanswered = rest[0] if rest else None
 
     def wait_on(self) -> None:
         """Wait for the reply under way whatever the deadlines say; call it in its event loop."""
-        if self._open is not None:
-            self._open.patience.wait_on()
-            self._open.relay.wait_on()
+        self._turns.wait_on()
 
     def consent(self, error: BudgetExceeded) -> None:
         """Let the next turn cost what `error` says it may, at that model, whatever the budgets say.
@@ -303,8 +316,14 @@ class LLMSession:
         info = await self._means.road.model_info(self.client)
         return Planner(self._means, terms, self.client, info)
 
+    def _next_terms(self) -> Terms:
+        """The terms of a turn that begins; what was consented to holds for it alone."""
+        terms, self._consents = self._terms(), {}
+        return terms
+
     def _terms(self) -> Terms:
         return Terms(
+            client=self.client,
             conversation=self._conversation,
             system_prompt=self.system_prompt,
             limit=self.max_tokens,
@@ -321,121 +340,8 @@ class LLMSession:
             retry=self.retry,
             fallback=self.fallback,
             consents=self._consents,
+            record=self.record,
         )
-
-    def _stream(self, begin: Callable[[], Start]) -> AsyncGenerator[Event, None]:
-        turn = Turn(begin)
-        stream = self._run(turn)
-        turn.stream = weakref.ref(stream)
-        return stream
-
-    async def _run(self, turn: Turn) -> AsyncGenerator[Event, None]:
-        """Run a turn and settle it, however it ends."""
-        await self._enter(turn)
-        try:
-            turn.start = turn.begin()
-            turn.client = self.client
-            turn.info = self._next_turn(turn.client)
-            sender = Sender(self._means, self._terms(), turn)
-            self._consents = {}
-            turn.relay = Relay(sender.run, Stalled)
-            try:
-                while (event := await turn.relay.next()) is not None:
-                    yield event
-                    turn.reader = asyncio.current_task()
-                    if self._open is not turn:
-                        return
-            finally:
-                await turn.relay.close()
-            reply = self._settle(turn, Status.PARTIAL, _NO_FINISH_REASON)
-        except CloudLLMError as error:
-            reply = self._settle(turn, Status.PARTIAL, _one_line(error.message))
-            if reply is None:
-                raise
-        except Exception as error:
-            self._settle(turn, Status.PARTIAL, f"unexpected {type(error).__name__}")
-            raise
-        except BaseException:
-            self._settle(turn, Status.CANCELLED, _CANCELLED)
-            raise
-        if reply is not None:
-            yield TurnFinished(reply, self._attempts)
-
-    def _next_turn(self, client: Client) -> TurnInfo:
-        self._turns += 1
-        return TurnInfo(session=self._means.session, number=self._turns, model=client.id)
-
-    async def _enter(self, turn: Turn) -> None:
-        """Wait until no other turn is open; end one that was left unfinished."""
-        me, loop = asyncio.current_task(), asyncio.get_running_loop()
-        turn.reader = me
-        while (other := self._open) is not None:
-            if other.is_abandoned_by(me):
-                self._settle(other, Status.CANCELLED, _CANCELLED)
-                await other.close()
-            elif other.over.get_loop() is not loop:
-                raise UsageError("A session can't be used from two running event loops at once")
-            else:
-                await other.wait()
-        turn.over = loop.create_future()
-        self._open = turn
-
-    def _settle(self, turn: Turn, status: Status, error: str | None) -> Message | None:
-        """End a turn, once: keep what there is to keep, and return the reply if it was kept.
-
-        `status` and `error` are those of a reply that did not come to its own end.
-        """
-        if self._open is not turn:
-            return None
-        self._open = None
-        turn.over.set_result(None)
-        if not (turn.visible or turn.complete):
-            self._give_up(turn, status)
-            return None
-        if turn.complete:
-            status, error = Status.COMPLETE, None
-        reply = turn.reply(status, error)
-        turn.end_attempt(_OUTCOMES[status])
-        self._attempts = tuple(turn.attempts)
-        self._means.usage += reply.usage or Usage()
-        if turn.start.continued is not None:
-            reply = continuation.joined(turn.start.continued, reply)
-        self._replace(turn.start.keep, (*turn.start.head, reply))
-        hooks = self._means.hooks
-        if hooks is not None:
-            hooks.event(TurnFinished(reply, self._attempts), turn.info)
-            hooks.reply(reply, turn.info)
-        return reply
-
-    def _give_up(self, turn: Turn, status: Status) -> None:
-        """Nothing came of the turn: the history stays, and its message can be sent again."""
-        if status is Status.CANCELLED:
-            turn.end_attempt(Outcome.CANCELLED)
-        self._attempts = tuple(turn.attempts)
-        if turn.start.head and turn.start.keep == len(self._conversation):
-            self._unanswered = turn.start.head[0]
-
-    def _replace(self, start: int, messages: Sequence[Message]) -> None:
-        """Put these messages in the place of all from `start` on."""
-        self._conversation.replace_from(start, messages)
-        self._unanswered = None
-
-    def _settle_dropped(self) -> None:
-        """End a turn that nobody will read on, even before the loop has closed its stream."""
-        if self._open is not None and self._open.is_dropped:
-            self._abandon(self._open)
-
-    def _end_open_turn(self) -> None:
-        """End a turn that this very task has left open, so that the history may be changed."""
-        if self._open is None:
-            return
-        if not self._open.is_abandoned_by(current_task()):
-            raise UsageError("A reply is still coming in", advice="Stop it first")
-        self._abandon(self._open)
-
-    def _abandon(self, turn: Turn) -> None:
-        self._settle(turn, Status.CANCELLED, _CANCELLED)
-        turn.close_soon()
 
 
 def _user_message(role: Role | str, content: str) -> Message:
@@ -447,7 +353,3 @@ def _user_message(role: Role | str, content: str) -> Message:
     if not content.strip():
         raise UsageError("There is nothing to send: the message is blank")
     return Message(Role.USER, content)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -39,7 +39,7 @@ class Expense:
         request: Request,
         profile: Profile,
         *,
-        purpose: Literal["reply", "summary"],
+        purpose: Literal["reply", "summary", "title"],
         consents: dict[str, int],
     ) -> Expense:
         """Set aside what `request` may cost; with a budget its answer is limited to that.

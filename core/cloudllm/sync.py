@@ -9,7 +9,15 @@ import asyncio
 import atexit
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -21,6 +29,7 @@ from cloudllm.errors import BudgetExceeded, UsageError
 from cloudllm.events import Event
 from cloudllm.messages import Attempt, Cost, Message, Role, Usage
 from cloudllm.provider import Client, Deadlines, LazyClient
+from cloudllm.recording import Record
 from cloudllm.retry import RetryPolicy
 from cloudllm.strategies import Strategies
 from cloudllm.strategy import ContextStrategy
@@ -77,6 +86,7 @@ class LLMSession:
     fallback = _Shared[Sequence[Client | LazyClient]]()
     retry = _Shared[RetryPolicy]()
     max_reply_bytes = _Shared[int]()
+    record = _Shared[Record | None]()
 
     def __init__(
         self,
@@ -97,6 +107,7 @@ class LLMSession:
         hooks: Hooks | None = None,
         strategies: Strategies | None = None,
         accounts: Accounts | None = None,
+        record: Record | None = None,
     ) -> None:
         self._session = session.LLMSession(
             client,
@@ -115,6 +126,7 @@ class LLMSession:
             hooks=hooks,
             strategies=strategies,
             accounts=accounts,
+            record=record,
         )
         self._pumps: list[_Pump] = []
 
@@ -194,6 +206,10 @@ class LLMSession:
     def inject_message(self, message: Message) -> None:
         """Add a message without sending anything."""
         self._call(lambda: _run(lambda: self._session.inject_message(message)))
+
+    def load(self, messages: Iterable[Message], unanswered: str = "") -> None:
+        """Take a conversation over in place of the present one, without sending anything."""
+        self._call(lambda: _run(lambda: self._session.load(messages, unanswered)))
 
     def limit(self) -> int | None:
         """The context limit in tokens: `max_tokens`, or else the model's, or what it refused at."""

@@ -12,6 +12,7 @@ from cloudllm.context import Conversation
 from cloudllm.events import Event, StreamEvent, TurnInfo
 from cloudllm.messages import Cost, Message, Usage
 from cloudllm.provider import Client, Deadlines, LazyClient, ModelInfo, Request
+from cloudllm.recording import Record
 from cloudllm.retry import RetryPolicy
 from cloudllm.strategies import Strategies
 from cloudllm.strategy import ContextStrategy, Summary
@@ -81,10 +82,11 @@ class Means:
 class Terms:
     """What holds for one turn: the session's attributes as they were when it began.
 
-    `request` is what is sent but for the messages. `consents` are what a person lets a model's next
+    `client` is asked first, then those of `fallback`. `request` is what is sent but for the messages. `consents` are what a person lets a model's next
     call cost, in billionths of a US dollar.
     """
 
+    client: Client
     conversation: Conversation
     system_prompt: str
     limit: int | None
@@ -95,3 +97,4 @@ class Terms:
     retry: RetryPolicy
     fallback: Sequence[Client | LazyClient]
     consents: dict[str, int]
+    record: Record | None

@@ -22,6 +22,7 @@ from cloudllm.events import (
 from cloudllm.messages import Attempt, Cost, Message, Outcome, Role, Status, Usage
 from cloudllm.pricing import Price
 from cloudllm.provider import Client, Patience
+from cloudllm.recording import Recording, Start
 from cloudllm.tokens import Profile, profile_text
 
 if TYPE_CHECKING:
@@ -37,18 +38,6 @@ class Sent:
     price: Price
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a turn starts from: `keep` messages of the history, then `head`, then the reply to come.
-
-    `continued` is the reply that it goes on with, if it does.
-    """
-
-    keep: int
-    head: tuple[Message, ...]
-    continued: Message | None = None
-
-
 class Turn:
     """A turn under way: what came in so far, and the task that reads it."""
 
@@ -61,6 +50,7 @@ class Turn:
     def __init__(self, begin: Callable[[], Start]) -> None:
         self.begin = begin
         self.start = Start(0, ())
+        self.recording = Recording(None)
         self.creator = current_task()
         self.reader: asyncio.Task[Any] | None = None
         self.patience = Patience()
@@ -93,6 +83,8 @@ class Turn:
             self._reasoning.append(delta.text)
         else:
             self.called_tools = True
+            return
+        self.recording.add(delta)
 
     def begin_attempt(self, model: str, waited: float) -> None:
         """Start to count the time of an attempt that was put off for `waited` seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudllm import (
     Command,
@@ -50,6 +50,7 @@ class Stopwatch:
         self.replies: deque[Timing] = deque(maxlen=_REPLIES)
         self._sent: dict[TurnInfo, float] = {}
         self._first: dict[TurnInfo, float] = {}
+        self._last: tuple[str, Message] | None = None
 
     def event(self, event: Event, turn: TurnInfo, now: float) -> None:
         """Note when the request went out and when the first token came."""
@@ -65,7 +66,9 @@ class Stopwatch:
         """Note that a turn has ended."""
         sent = self._sent.get(turn, now)
         first = self._first.get(turn, now)
-        self.replies.append(Timing(turn.model, first - sent, now - sent, reply.usage))
+        usage = self._new(reply, turn)
+        self.replies.append(Timing(turn.model, first - sent, now - sent, usage))
+        self._last = turn.session, reply
         self._forget(turn)
 
     def table(self) -> str:
@@ -85,6 +88,17 @@ class Stopwatch:
         """How fast the last reply came, if anybody knows."""
         rates = [timing.rate for timing in [*self.replies][-1:]]
         return [f"{rate} tokens/s" for rate in rates if rate != "unknown"]
+
+    def _new(self, reply: Message, turn: TurnInfo) -> Usage | None:
+        """What the turn itself used: a reply that went on says what both of its calls did."""
+        session, before = self._last or ("", reply)
+        went_on = session == turn.session and before.content not in ("", reply.content)
+        if not (went_on and reply.content.startswith(before.content) and before.usage):
+            return reply.usage
+        written = before.usage.output_tokens
+        if reply.usage is None or reply.usage.output_tokens < written:
+            return reply.usage
+        return replace(reply.usage, output_tokens=reply.usage.output_tokens - written)
 
     def _forget(self, turn: TurnInfo) -> None:
         self._sent.pop(turn, None)

@@ -25,8 +25,9 @@ from cloudllm import (
 )
 from tests.chatplugins import write_plugin
 
-CHUNKS = 2_000
-ROUNDS = 101
+CHUNKS = 500
+BLOCKS, ROUNDS = 61, 8
+REPLIES_HEARD = 20
 ACME = Client(provider="acme", label="Acme AI", model="one")
 
 HANGS = "@hookimpl\ndef cloudllm_event(event):\n    threading.Event().wait()\n"
@@ -80,26 +81,38 @@ async def _stream(hooks: PluginHooks | None) -> float:
     return seconds
 
 
+async def _quickest(hooks: PluginHooks) -> tuple[float, float]:
+    """The quickest of a few replies without hooks, and of as many with them, in turns.
+
+    What else runs on the machine can only add to a time, and what changes slowly meets both.
+    """
+    without: list[float] = []
+    idle: list[float] = []
+    for number in range(ROUNDS):
+        order = [(without, None), (idle, hooks)]
+        for seconds, given in order if number % 2 else reversed(order):
+            seconds.append(await _stream(given))
+    return min(without), min(idle)
+
+
 async def test_hooks_cost_nothing_measurable_while_nobody_listens(
     hooks_of: Callable[[str], PluginHooks],
 ) -> None:
     hooks = hooks_of(REPLIES)
-    without: list[float] = []
-    idle: list[float] = []
+    blocks: list[tuple[float, float]] = []
     gc.disable()
     try:
-        for number in range(ROUNDS):
-            order = [(without, None), (idle, hooks)]
-            for seconds, given in order if number % 2 else reversed(order):
-                seconds.append(await _stream(given))
+        for _ in range(BLOCKS):
+            blocks.append(await _quickest(hooks))
             gc.collect()
     finally:
         gc.enable()
     assert not hooks.listening
-    ratio = median(idle) / median(without)
+    without, idle = (median(column) for column in zip(*blocks, strict=True))
+    ratio = median(idle / without for without, idle in blocks)
     print(
-        f"\nper chunk: no hooks {median(without) / CHUNKS * 1e6:.2f} us, nobody listening"
-        f" {median(idle) / CHUNKS * 1e6:.2f} us, ratio {ratio:.3f} (at most 1.02)"
+        f"\nper chunk: no hooks {without / CHUNKS * 1e6:.2f} us, nobody listening"
+        f" {idle / CHUNKS * 1e6:.2f} us, ratio {ratio:.3f} (at most 1.02)"
     )
     assert ratio <= 1.02
 
@@ -122,12 +135,12 @@ async def test_a_listener_never_delays_the_loop(
     await session.send_message("user", "loads the plugin")
     heart = asyncio.ensure_future(beat())
     began = time.perf_counter()
-    for _ in range(5):
+    for _ in range(REPLIES_HEARD):
         await session.send_message("user", "Hi")
     seconds = time.perf_counter() - began
     heart.cancel()
     print(
-        f"\n5 x {CHUNKS} chunks in {seconds:.2f} s, the loop late by {worst * 1e3:.1f} ms at most"
+        f"\n{REPLIES_HEARD} x {CHUNKS} chunks in {seconds:.2f} s, the loop late by {worst * 1e3:.1f} ms at most"
     )
     assert worst <= 0.050
-    assert seconds / (5 * CHUNKS) <= 0.000_2
+    assert seconds / (REPLIES_HEARD * CHUNKS) <= 0.000_2

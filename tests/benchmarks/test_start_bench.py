@@ -15,13 +15,19 @@ from tests.benchmarks.typist import (
     CLOUDLLM,
     PROMPT_TOOLKIT,
     Typist,
-    first_echo,
+    first_key,
     first_prompt,
     interleaved,
+    ratios,
     wall,
 )
 
-TYPED_SECONDS = 4.0
+STARTS = 26
+"""The first one warms up."""
+
+TYPED_SECONDS, LOADED_MB = 4.0, 150
+"""How long keys are typed at least, and what the program takes when litellm is there."""
+
 KEYS = "qzjkvw"
 """Letters that stand nowhere else on the screen."""
 
@@ -66,12 +72,16 @@ def test_the_prompt_is_visible_about_as_soon_as_that_of_input(bare_script: tuple
 
 
 def test_a_typed_key_is_echoed_about_as_soon_as_by_a_bare_prompt() -> None:
-    floor, ours = interleaved(
-        lambda: first_echo([sys.executable, "-c", PROMPT_TOOLKIT]), lambda: first_echo([CLOUDLLM])
-    )
+    commands = [sys.executable, "-c", PROMPT_TOOLKIT], [CLOUDLLM]
+    taken: tuple[list[tuple[float, float]], ...] = ([], [])
+    for number in range(STARTS):
+        for which in (0, 1) if number % 2 else (1, 0):
+            taken[which].append(first_key(commands[which]))
+    floor, ours = (median(seconds for seconds, _ in each[1:]) for each in taken)
+    elapsed, cpu = ratios(*(each[1:] for each in taken))
     print(f"\nfirst key echoed: prompt_toolkit {floor * 1e3:.0f} ms, cloudllm {ours * 1e3:.0f} ms,"
-          f" ratio {ours / floor:.2f} (aim 1.10, at most 1.25)")  # fmt: skip
-    assert ours <= 1.25 * floor
+          f" ratio {elapsed:.2f}, of CPU time {cpu:.2f} (at most 1.10)")  # fmt: skip
+    assert min(elapsed, cpu) <= 1.10  # a busy machine disturbs the one or the other
 
 
 def test_version_is_about_as_quick_as_the_interpreter() -> None:
@@ -90,13 +100,14 @@ def test_typing_stays_smooth_while_litellm_loads(monkeypatch: pytest.MonkeyPatch
         with Typist([CLOUDLLM]) as typist:
             typist.wait_for(b">")
             echoes = [typist.type("q")]
-            end = time.perf_counter() + TYPED_SECONDS
+            begun = time.perf_counter()
             for key in itertools.cycle(KEYS[1:]):
-                if time.perf_counter() > end:
+                seconds = time.perf_counter() - begun
+                if seconds > TYPED_SECONDS and typist.memory_mb() > LOADED_MB:
                     break
+                assert seconds < 60, "litellm was not loaded, so nothing was measured"
                 echoes.append(typist.type(key))
                 time.sleep(0.03)
-            assert typist.memory_mb() > 150, "litellm was not loaded, so nothing was measured"
         worst.append(max(echoes[1:]))
         typical.append(median(echoes))
     print(f"\necho while litellm loads: median {median(typical) * 1e3:.1f} ms, worst"

@@ -111,6 +111,11 @@ class Typist:
             except OSError:  # it has hung up
                 return seen
 
+    def cpu(self) -> float:
+        """Seconds of a processor that its main thread has had; what else runs adds nothing."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
@@ -144,10 +149,15 @@ def first_prompt(command: Sequence[str], **environ: str) -> float:
 
 def first_echo(command: Sequence[str], **environ: str) -> float:
     """Seconds from the start of the process to the first key on the screen."""
+    return first_key(command, **environ)[0]
+
+
+def first_key(command: Sequence[str], **environ: str) -> tuple[float, float]:
+    """The same, and the seconds of a processor that its main thread has had by then."""
     with Typist(command, **environ) as typist:
         typist.wait_for(b">")
         typist.type("q")
-        return time.perf_counter() - typist.began
+        return time.perf_counter() - typist.began, typist.cpu()
 
 
 def wall(command: Sequence[str], **environ: str) -> float:
@@ -155,6 +165,16 @@ def wall(command: Sequence[str], **environ: str) -> float:
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, env=_environment(environ))
     return time.perf_counter() - start
+
+
+def ratios(floor: Sequence[Sequence[float]], ours: Sequence[Sequence[float]]) -> list[float]:
+    """For each figure the median of ours to the floor's, of pairs that were taken together.
+
+    What slows the machine for a while meets both of a pair.
+    """
+    pairs = zip(floor, ours, strict=True)
+    columns = zip(*([b / a for a, b in zip(*pair, strict=True)] for pair in pairs), strict=True)
+    return [median(column) for column in columns]
 
 
 def interleaved(

@@ -293,3 +293,16 @@ def test_a_pipe_gets_whole_ids_and_may_be_left_early() -> None:
     assert done.stdout.count("\n") == 2
     long = max(ids("-p", "bedrock"), key=len)
     assert f"{long} " in run("-p", "bedrock").stdout
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60])
+def test_a_narrow_terminal_breaks_nothing_but_names(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudllm.cli.listing.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = run("-p", "bedrock", "--all").stdout.splitlines()
+    assert not [line for line in lines if len(line) > columns and " " in line]
+    listed = [line for line in lines if line.startswith("bedrock/")]
+    assert all("…" not in line for line in listed)
+    assert listed

@@ -171,6 +171,16 @@ def test_it_fits_80_columns_and_foreign_text_cannot_act(
     assert "\x1b" not in shown + run("acme").stdout
 
 
+@pytest.mark.parametrize("columns", [30, 40, 50, 60, 79])
+def test_it_fits_a_narrow_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudllm.cli.listing.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = run().stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    stacked = ["ollama", "  PROVIDER       Ollama"]
+    assert (lines[lines.index("ollama") :][:2] == stacked) if columns < 50 else "NAME" in lines[0]
+
+
 def test_G7_a_password_in_an_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", f"https://me:{KEY}@h.example:1/v1?token={KEY}")
     assert told("openai")["api_base"] == "https://h.example:1/v1"

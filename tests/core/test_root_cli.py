@@ -75,7 +75,7 @@ def test_what_a_plugins_command_says_itself_passes(how: str, code: int, said: st
     assert cloudllm("zap", how) == (code, "", said)
 
 
-@pytest.mark.parametrize("group", ["plugins", "config", "local"])
+@pytest.mark.parametrize("group", ["plugins", "config", "local", "sessions"])
 def test_a_group_without_a_command_prints_its_help(group: str) -> None:
     code, out, err = cloudllm(group)
     assert (code, err) == (0, "")

@@ -54,6 +54,8 @@ def test_without_anything_set_the_defaults_of_the_design_hold(tmp_path: Path) ->
     assert (settings.repl.editing_mode, settings.repl.markdown) == ("emacs", True)
     assert (settings.plugins.allow, settings.plugins.deny) == (None, [])
     assert (settings.retry.attempts, settings.retry.seconds) == (3, 60.0)
+    assert (settings.history.private, settings.history.keep_days) == (False, None)
+    assert settings.history.title_model is None
     assert settings.notices == ()
     assert {settings.origin(key) for key, _ in settings.items()} == {"default"}
 
@@ -141,6 +143,15 @@ def test_all_mistakes_are_told_at_once(file: Path) -> None:
         (
             "budget.day = -1",
             'FILE:1: budget.day: expected a number of US dollars from 0 up, or "none"',
+        ),
+        ("history.private = 3", "FILE:1: history.private: expected true or false"),
+        (
+            "history.keep_days = 0",
+            'FILE:1: history.keep_days: expected a whole number of days from 1 to 100,000, or "none"',
+        ),
+        (
+            "history.title_model = ''",
+            'FILE:1: history.title_model: expected a model id such as openai/gpt-6-luna, or "none"',
         ),
         ("providers = 1", "FILE:1: providers: expected a table"),
         ("providers.work = 1", "FILE:1: providers.work: expected a table"),

@@ -45,9 +45,9 @@ _FIGURES = tuple(
     (re.compile(pattern), fixed)
     for pattern, fixed in (
         ("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "⠹"),
-        (r"(?<=the reply… )\d+\.\d s( · ~?\d+ tokens/s)?", "1.4 s · ~52 tokens/s"),
+        (r"(?<=the reply… )\d+\.\d s( · ~?\d+ tokens?/s)?", "1.4 s · ~52 tokens/s"),
         (r"\d+\.\d s\b", "1.4 s"),
-        (r"\d+ tokens/s", "52 tokens/s"),
+        (r"\d+ tokens?/s", "52 tokens/s"),
     )
 )
 """What a clock says, and what is drawn for it."""

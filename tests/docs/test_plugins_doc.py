@@ -35,9 +35,9 @@ def section(title: str) -> str:
     return found[1]
 
 
-def test_hooks_are_the_seven_and_no_other() -> None:
-    names = ("providers", "commands", "toolbar", "context_strategies", "request", "event", "reply")
-    assert set(_HOOKS) == {f"cloudllm_{name}" for name in names}
+def test_hooks_are_the_eight_and_no_other() -> None:
+    names = {"providers", "commands", "toolbar", "context_strategies", "request", "exporters"}
+    assert set(_HOOKS) == {f"cloudllm_{name}" for name in names | {"event", "reply"}}
 
 
 @pytest.mark.parametrize("hook", _HOOKS)

@@ -219,7 +219,7 @@ def test_the_test_command_is_what_ci_runs() -> None:
         [sys.executable, __file__, "run-tests"], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == command_of(_named("run-tests")[0])
-    assert 'pytest -m "not slow"' in done.stdout
+    assert 'pytest -n auto -m "not slow"' in done.stdout
 
 
 def test_blocks_are_found_with_mark_language_and_line() -> None:

@@ -52,6 +52,18 @@ def test_the_status_row_shows_the_last_one_if_anybody_knows() -> None:
     assert stopwatch.latest() == []
 
 
+def test_a_reply_that_went_on_counts_what_its_second_call_wrote() -> None:
+    stopwatch = Stopwatch()
+    cut = replace(REPLY, content="one two", usage=Usage(output_tokens=100))
+    whole = replace(REPLY, content="one two three", usage=Usage(output_tokens=160))
+    for number, reply in enumerate((cut, whole), 1):
+        turn = replace(TURN, number=number)
+        stopwatch.event(RequestSent("acme/one"), turn, 0.0)
+        stopwatch.event(TextDelta("a"), turn, 1.0)
+        stopwatch.reply(reply, turn, 2.0)
+    assert [row.split()[-1] for row in rows(stopwatch)[1:]] == ["100", "60"]
+
+
 def test_turns_of_many_sessions_are_kept_apart_and_the_oldest_forgotten() -> None:
     stopwatch = Stopwatch()
     for number in range(2000):

@@ -26,6 +26,9 @@ from cloudllm.testing import Reply, WireServer
 
 GREETING = Reply(text="Hello from the wire.")
 
+PATIENCE = 50.0
+"""Seconds to wait for what must come; a busy machine takes ten times as long as an idle one."""
+
 
 class SafeScreen(pyte.HistoryScreen):
     """pyte drops the rest of a text at its first zero-width character; this one does not."""
@@ -80,7 +83,7 @@ class Terminal:
                    for row in self.screen.history.top]  # fmt: skip
         return "\n".join([*history, *(line.rstrip() for line in self.screen.display)]).rstrip()
 
-    def wait(self, pattern: str, timeout: float = 20) -> re.Match[str]:
+    def wait(self, pattern: str, timeout: float = PATIENCE) -> re.Match[str]:
         end = time.monotonic() + timeout
         while True:
             found = re.search(pattern, self.text(), re.MULTILINE)
@@ -92,7 +95,7 @@ class Terminal:
                 assert found, f"{pattern!r} is not on the screen:\n{self.text()}"
                 return found
 
-    def wait_gone(self, pattern: str, timeout: float = 20) -> None:
+    def wait_gone(self, pattern: str, timeout: float = PATIENCE) -> None:
         end = time.monotonic() + timeout
         while re.search(pattern, self.text(), re.MULTILINE):
             assert time.monotonic() < end, f"{pattern!r} is still there:\n{self.text()}"
@@ -107,7 +110,7 @@ class Terminal:
                     return
                 end = time.monotonic() + seconds
 
-    def leave(self, timeout: float = 10) -> int:
+    def leave(self, timeout: float = PATIENCE) -> int:
         """Wait for the program's end; its exit code."""
         end = time.monotonic() + timeout
         while self.process.poll() is None:
@@ -193,7 +196,7 @@ class Chat:
     terminal: Terminal
     server: WireServer
 
-    def arrived(self, timeout: float = 20) -> None:
+    def arrived(self, timeout: float = PATIENCE) -> None:
         """Wait until the provider has got a request."""
         end = time.monotonic() + timeout
         while not self.server.requests:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudllm.cli.compose import Options
 from cloudllm.errors import UsageError
 from cloudllm.events import Event, TextDelta
+from cloudllm.messages import Message
 from cloudllm.repl.chat import Chat
+from cloudllm.repl.choices import Choice, Peek
 from cloudllm.repl.commands import submit
+from cloudllm.repl.opening import Opening
 from cloudllm.repl.sentinel import Command, UserText
 
 
 @dataclass
 class FakeScreen:
-    """What a front end was told; `copies` says whether it has a terminal's clipboard."""
+    """What a front end was told.
+
+    `copies` says whether it has a terminal's clipboard, `choice` what the person takes of choices.
+    """
 
     events: list[Event] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
@@ -25,6 +31,9 @@ class FakeScreen:
     copied: str | None = None
     copies: bool = True
     has_editor: bool = True
+    choice: int | None = None
+    choices: Sequence[Choice] = ()
+    recalled: list[str] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def event(self, event: Event) -> None:
@@ -41,7 +50,14 @@ class FakeScreen:
     async def ask(self, question: str, *, secret: bool = False) -> str:
         raise UsageError(f"nobody is here: {question} ({secret})")
 
-    def offer(self, choices: Mapping[str, str]) -> bool:
+    async def choose(self, what: str, choices: Sequence[Choice], peek: Peek) -> int | None:
+        self.choices = choices
+        return self.choice
+
+    def recall(self, turn: Sequence[Message]) -> None:
+        self.recalled = [message.content for message in turn]
+
+    def offer(self, choices: Mapping[str, str], secrets: Mapping[str, str]) -> bool:
         return bool(choices) and False
 
     def put_back(self, text: str) -> None:
@@ -63,16 +79,21 @@ class FakeScreen:
 class Talk:
     """A chat in this process with the provider echo, and its screen."""
 
-    def __init__(self, **flags: object) -> None:
+    def __init__(self, *opening: Opening, **flags: object) -> None:
         self.screen = FakeScreen()
-        self.chat = Chat(Options().compose, {"model": "echo/echo", **flags}, self.screen)
+        flags = {"model": "echo/echo", **flags}
+        self.chat = Chat(Options().compose, flags, self.screen, *opening)
         self._started = False
 
-    async def say(self, *lines: str) -> str:
-        """Send texts and run commands; gives what the last one showed: an answer, or notices."""
+    async def start(self) -> None:
+        """Read the settings, once."""
         if not self._started:
             self._started = True
             await self.chat.start()
+
+    async def say(self, *lines: str) -> str:
+        """Send texts and run commands; gives what the last one showed: an answer, or notices."""
+        await self.start()
         for line in lines:
             self.screen.shown.clear()
             self.screen.notices.clear()

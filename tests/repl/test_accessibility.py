@@ -136,7 +136,7 @@ def _chat(t: Terminal, server: WireServer) -> str:
     t.wait("was cut")
     t.wait("tokens.*s$")
     t.settle()
-    return re.sub(r"[\d.]+ s\b|\d+ tokens/s", "N s", t.text())
+    return re.sub(r"[\d.]+ s\b|\d+ tokens?/s", "N s", t.text())
 
 
 def test_nothing_is_said_by_colour_alone(terminal: Start, server: WireServer) -> None:

@@ -71,6 +71,23 @@ def test_a_turn_is_its_events_and_the_whole_reply_in_the_end(ask: Ask, server: W
     assert [each["outcome"] for each in last["attempts"]] == ["failed", "complete"]
 
 
+@pytest.mark.slow
+def test_what_is_kept_of_it_is_no_event(ask: Ask, server: WireServer) -> None:
+    server.replies(Reply(text="first"), Reply(text="second"))
+    assert ask()[1][-1]["reply"]["text"] == "first"
+    code, events, _ = ask("--continue")
+    assert (code, types(events)) == (0, ["request_sent", "text_delta", "turn_finished"])
+    sent = server.requests[-1].body["messages"]
+    assert [each["content"] for each in sent[1:]] == ["go", "first", "go"]
+
+
+@pytest.mark.slow
+def test_a_conversation_that_is_not_there_is_an_error_object(ask: Ask) -> None:
+    code, events, errors = ask("--resume", "nobody")
+    assert (code, errors, types(events)) == (2, b"", ["error"])
+    assert events[0]["class"] == "UsageError"
+
+
 def test_an_error_is_the_last_object(ask: Ask) -> None:
     code, events, errors = ask(OPENAI_API_KEY="", OPENAI_BASE_URL="")
     assert (code, errors, types(events)) == (3, b"", ["error"])

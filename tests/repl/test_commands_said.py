@@ -13,8 +13,9 @@ import pytest
 
 from cloudllm import CloudLLMError, Message, Role, Status, UsageError
 from cloudllm.repl import clipboard
+from cloudllm.repl.opening import Opening
 from cloudllm.repl.saving import save
-from cloudllm.repl.transcript import as_markdown, code_blocks, overview, turns
+from cloudllm.repl.transcript import code_blocks, in_full, overview, turns
 from tests.repl.screens import Talk
 
 CODE = "Look:\n\n```python\nprint(1)\n```\n\n- in a list\n  ~~~\n  two\n  three\n  ~~~\n"
@@ -55,7 +56,7 @@ def test_what_is_not_whole_says_so() -> None:
         Message(Role.ASSISTANT, "", status=Status.PARTIAL, error="the line broke"),
     ]
     assert overview(history).split("\n")[1].split() == ["assistant", "(empty)", "(partial)"]
-    assert as_markdown(history, "").endswith("(empty)\n\n[partial: the line broke]\n")
+    assert in_full(turns(history)[0]).endswith("(empty)\n\n[partial: the line broke]")
     assert [turn.number for turn in turns(history)] == [1]
     assert turns([]) == []
 
@@ -168,7 +169,7 @@ def test_a_program_that_fails_or_hangs_is_one_line(
 async def test_save_writes_markdown_and_nothing_over_a_file_unasked(
     talk: Talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = tmp_path / "mine.txt"
+    mine = tmp_path / "mine.md"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(UsageError, match="nothing to save yet"):
@@ -176,19 +177,39 @@ async def test_save_writes_markdown_and_nothing_over_a_file_unasked(
     await talk.say("hello *there*")
     assert await talk.say("/save my talk.md") == "Saved 2 messages to my talk.md."
     text = (tmp_path / "my talk.md").read_text()
-    assert text.startswith("# Conversation\n\n## System\n\nYou are")
-    assert "\n## You\n\nhello *there*\n\n## Assistant (echo/echo)\n\nYou said: hello" in text
+    assert text.startswith("# hello there\n")
+    assert "\n## You\n\nhello *there*\n\n## echo/echo\n\nYou said: hello" in text
     mine.write_text("mine")
-    with pytest.raises(UsageError, match=r"mine\.txt is there already, and nothing was written"):
-        await talk.say('/save "mine.txt"')
+    with pytest.raises(UsageError, match=r"mine\.md is there already, and nothing was written"):
+        await talk.say('/save "mine.md"')
     assert mine.read_text() == "mine"
-    for place, line in enumerate(('"mine.txt" --force', "--force ~/mine.txt")):
+    for place, line in enumerate(('"mine.md" --force', "--force ~/mine.md")):
         mine.write_text(f"mine {place}")
         await talk.say(f"/save {line}")
         assert mine.read_text() == text
     for wrong in ("", "--force"):
         with pytest.raises(UsageError, match="needs the name of a file"):
             await talk.say(f"/save {wrong}")
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_the_ending_says_in_what_form_a_conversation_is_saved(
+    private: bool, tmp_path: Path
+) -> None:
+    talk = Talk(Opening(private=private))
+    await talk.start()
+    await give_reply(talk, "the beginning")
+    await give_reply(talk, "first answer")
+    await talk.say("/undo")
+    await give_reply(talk, "second <answer>")
+    forms = {"x.json": '"messages"', "x.HTML": "&lt;answer&gt;", "x.txt": "second <answer>",
+             "x.jsonl": '"second <answer>"', "x": "# a question", "x.odd": "# a question"}  # fmt: skip
+    for name, words in forms.items():
+        await talk.say(f"/save {tmp_path / name}")
+        text = (tmp_path / name).read_text()
+        assert words in text
+        assert ("first answer" in text) is (name in ("x.json", "x.jsonl") and not private)
+    await talk.chat.close()
 
 
 def test_a_file_gets_the_usual_permissions_and_keeps_its_own(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ async def test_info_tells_what_answers_and_where_everything_is(
     assert facts["price"] == "free"
     assert facts["session"].startswith("1 turn · ~")
     assert facts["settings"] == f"{home}/config.toml (not there yet)"
-    assert facts["plugins"] == "guard, speed, summarize"
+    assert facts["plugins"] == "exporters, guard, speed, summarize"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-12345")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://me:hunter2@example.com/v1?token=hunter2")
     await talk.chat.set("temperature", "1")

@@ -146,7 +146,7 @@ def test_every_command_works_in_a_pipe(tmp_path: Path) -> None:
     assert done.stdout.startswith("You said: hello\nthere")
     assert done.stderr.rstrip().endswith("to be sent again:\nhello\nthere")
     assert "\x1b" not in done.stdout + done.stderr
-    assert (tmp_path / "talk.md").read_text().startswith("# Conversation\n")
+    assert (tmp_path / "talk.md").read_text().startswith("# hello\n")
 
 
 def piped(typed: str, folder: Path) -> subprocess.CompletedProcess[str]:

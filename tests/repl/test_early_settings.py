@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import platformdirs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,15 +112,28 @@ def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "user_home", ["/home/someone", "/home/some one/", "/", "relative", "", None]
 )
-@pytest.mark.parametrize("moved", [None, "", "/moved", "~/moved", "moved/"])
-def test_the_file_is_where_cloudllm_paths_says(
-    monkeypatch: pytest.MonkeyPatch, base: str | None, user_home: str | None, moved: str | None
+def test_the_folders_are_where_platformdirs_has_them(
+    monkeypatch: pytest.MonkeyPatch, base: str | None, user_home: str | None
 ) -> None:
-    for name, value in (("XDG_CONFIG_HOME", base), ("HOME", user_home), ("CLOUDLLM_HOME", moved)):
+    names = [f"XDG_{kind}_HOME" for kind in ("CONFIG", "DATA", "STATE")]
+    for name, value in (*((name, base) for name in names), ("HOME", user_home)):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    assert Path(early_settings._config_file(os.environ)) == paths.config_file()
+    monkeypatch.delenv("CLOUDLLM_HOME", raising=False)
+    folders = platformdirs.PlatformDirs("cloudllm", appauthor=False)
+    assert paths.config_file() == Path(folders.user_config_dir, "config.toml")
+    assert paths.data_dir() == Path(folders.user_data_dir)
+    assert paths.state_dir() == Path(folders.user_state_dir)
+    assert Path(paths.history_text()) == Path(folders.user_state_dir, "input-history")
+
+
+@pytest.mark.parametrize("moved", ["/moved", "~/moved", "moved/"])
+def test_one_variable_moves_all_of_them(moved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDLLM_HOME", moved)
+    folder = Path(moved).expanduser()
+    assert paths.data_dir() == paths.state_dir() == paths.config_file().parent == folder
+    assert Path(paths.config_text()) == folder / "config.toml"
 
 
 PROBE = """
@@ -139,6 +152,6 @@ def test_G1_reading_early_imports_tomllib_and_nothing_else(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
     early, modules = done.stdout.splitlines()
     assert "submit='enter'" in early
-    heavy = {"pydantic", "pydantic_settings", "platformdirs", "tomlkit", "prompt_toolkit", "click"}
+    heavy = {"pydantic", "platformdirs", "pathlib", "tomlkit", "prompt_toolkit", "click"}
     assert not heavy & set(json.loads(modules))
     assert "tomllib" in json.loads(modules)

@@ -14,16 +14,16 @@ LINES = [
     f"{number:05d} a line of the paste \x1b]0;owned\x07 and \u202e more" for number in range(10_000)
 ]
 PASTE = "\n".join(LINES)
-WORDS = rf"\[pasted 10,000 lines, {len(PASTE):,} characters\]"
+WORDS = rf"\[pasted 10,000 lines, {len(PASTE):,} characters: F2 shows it\]"
 
 
 def test_a_long_paste_is_one_row_and_goes_with_one_key(chat: Any) -> None:
     t = chat.terminal
     t.send("see ")
     t.paste(PASTE.replace("\x1b", ""))
-    t.wait(r"^> see \[pasted 10,000 lines, [\d,]+ characters\]$")
+    t.wait(r"^> see \[pasted 10,000 lines, [\d,]+ characters: F2 shows it\]$")
     t.send(" and say")
-    t.wait("characters] and say$")
+    t.wait("F2 shows it] and say$")
     t.send("\x7f" * len(" and say") + "\x7f")
     t.wait("^> see$")
 
@@ -84,7 +84,7 @@ def test_the_editor_outside_gets_all_of_it_and_submits_nothing(
     t.paste(f"{text}\n")
     t.wait(r"^> \[pasted 10,000 lines")
     t.send("\x18\x05")
-    t.wait(r"^> \[pasted 10,000 lines, [\d,]+ characters\]\n  written outside$")
+    t.wait(r"^> \[pasted 10,000 lines, [\d,]+ characters: F2 shows it\]\n  written outside$")
     assert found.read_text().strip() == "10000"
     assert not server.requests
     t.send(SEND)

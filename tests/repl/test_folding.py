@@ -27,7 +27,7 @@ from tests.repl.editing import (
 
 SEND = "\r\\end\r"
 LONG = "\n".join(f"line {number}" for number in range(40))
-WORDS = f"[pasted 40 lines, {len(LONG)} characters]"
+WORDS = f"[pasted 40 lines, {len(LONG)} characters: F2 shows it]"
 
 _pieces = st.sampled_from(
     ["\\end", "\n\\end\n", "x", "\r\n", " ", "\x1b]0;t\x07", "\u202e", "é", "/", "\n" * LINES]
@@ -44,7 +44,7 @@ def test_a_paste_is_folded_if_it_has_more_lines_than_the_bound(lines: int) -> No
 
 def test_one_very_long_line_is_folded() -> None:
     result = typed(pasted("x" * (CHARACTERS + 1)))
-    assert result.shown == [f"[pasted 1 line, {CHARACTERS + 1:,} characters]"]
+    assert result.shown == [f"[pasted 1 line, {CHARACTERS + 1:,} characters: F2 shows it]"]
 
 
 def test_the_words_stand_where_the_paste_does_and_the_draft_has_all_of_it() -> None:

@@ -29,6 +29,7 @@ TERMINAL = {
     "core/cloudllm/repl/loop.py": "two constant rows, by way of app.py",
     "core/cloudllm/repl/output.py": "how rows are erased: constants",
     "core/cloudllm/repl/plainscreen.py": "text that has passed the filter, or goes to a pipe",
+    "core/cloudllm/repl/unsent.py": "two constant rows, by way of app.py",
     "core/cloudllm/streams.py": "what others print, once the chat is over",
     "providers/cloudllm_providers/local/command.py": "its own words, numbers and a path",
 }
@@ -40,18 +41,27 @@ TOOLS = {
     "core/cloudllm/testing/faults/__main__.py": "a program for developers: constants",
     "core/cloudllm/testing/serve.py": "a program for developers: requests, in ASCII",
 }
+STORE = (
+    *("conversations", "drafts", "journal", "kept", "pending", "purge", "retention", "running"),
+)
 FILES = {
     "core/cloudllm/accounts/keeping.py": "the store",
     "core/cloudllm/cli/plugins.py": "a new project",
     "core/cloudllm/cli/probe.py": "an answer to its parent process",
     "core/cloudllm/cli/scaffold.py": "a new project",
+    "core/cloudllm/cli/sessions_export.py": "calls an exporter; what it gives passes say_pieces()",
+    "core/cloudllm/exporting/pulling.py": "calls an exporter, which gives text",
     "core/cloudllm/plugins/story.py": "the stories of plugins",
+    "core/cloudllm/repl/exported.py": "calls an exporter; what it gives goes into a file",
     "core/cloudllm/repl/history.py": "the input history",
+    "core/cloudllm/repl/privacy.py": "the store",
     "core/cloudllm/repl/saving.py": "what /save writes",
     "core/cloudllm/settings/files.py": "the settings",
-    "core/cloudllm/store/drafts.py": "the store",
+    **dict.fromkeys(map("core/cloudllm/store/{}.py".format, STORE), "the store"),
+    "core/cloudllm/testing/conformance/exports.py": "calls an exporter; it drops what that gives",
     "core/cloudllm/testing/connection.py": "a socket",
     "core/cloudllm/testing/target.py": "a project under test",
+    "plugins/cloudllm_plugins/exporters/__init__.py": "calls an exporter, which gives text",
     "providers/cloudllm_providers/local/engine.py": "a pipe to its own process",
     "providers/cloudllm_providers/local/pull.py": "a list for pip",
     "providers/cloudllm_providers/local/server.py": "a pipe to its parent process",
@@ -73,6 +83,7 @@ ESCAPES = {
     "core/cloudllm/repl/output.py": "how rows are erased",
     "core/cloudllm/repl/style.py": "our styles",
     "core/cloudllm/repl/theme.py": "our styles",
+    "plugins/cloudllm_plugins/exporters/visible.py": "what it finds in a text and replaces",
 }
 """The modules with an escape sequence in a string."""
 

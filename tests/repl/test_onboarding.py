@@ -7,7 +7,7 @@ import stat
 import sys
 import termios
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from cloudllm.repl.commands import run
 from cloudllm.repl.secrets import asks_secret, without_secret
 from cloudllm.settings import Settings
 from cloudllm.testing import Reply, WireServer
+from tests.repl.person import Person, after, files
 
 Start = Callable[..., Any]
 SEND = "\r\\end\r"
@@ -36,44 +37,6 @@ OFFER = r"""No key for OpenAI: NOT_SET is not set\. Choose \(Enter: not now\):
 """
 
 
-class Person:
-    """A screen with someone before it who has these answers ready."""
-
-    has_editor = True
-
-    def __init__(self, *answers: str) -> None:
-        self.answers = list(answers)
-        self.said: list[str] = []
-        self.secrets: list[bool] = []
-
-    async def ask(self, question: str, *, secret: bool = False) -> str:
-        self.said.append(question)
-        self.secrets.append(secret)
-        return self.answers.pop(0)
-
-    def offer(self, choices: Mapping[str, str]) -> bool:
-        self.said += choices.values()
-        return True
-
-    def event(self, event: object) -> None:
-        raise AssertionError("nothing is sent")
-
-    def output(self, text: str) -> None:
-        self.said += text.split("\n")
-
-    def notice(self, text: str) -> None:
-        self.said.append(text)
-
-    def put_back(self, text: str) -> None:
-        raise AssertionError("nothing was taken")
-
-    def edit(self, text: str) -> None:
-        raise AssertionError("nothing was taken")
-
-    def clipboard(self, text: str) -> bool:
-        raise AssertionError("nothing is copied")
-
-
 @pytest.fixture
 def provider() -> Iterator[WireServer]:
     with WireServer() as server:
@@ -83,24 +46,6 @@ def provider() -> Iterator[WireServer]:
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     return Registry(plugins=Plugins())
-
-
-def after(line: str, *answers: str) -> tuple[Chat, Person]:
-    """A chat after a command, and what was said in it."""
-
-    async def hold() -> tuple[Chat, Person]:
-        person = Person(*answers)
-        chat = Chat(Options(plugins=False).compose, {}, person)
-        await chat.start()
-        await run(chat, line)
-        return chat, person
-
-    return asyncio.run(hold())
-
-
-def files(home: Path) -> dict[str, str]:
-    found = (each for each in home.rglob("*.toml"))
-    return {each.name: each.read_text() for each in found}
 
 
 @pytest.mark.parametrize(
@@ -346,7 +291,9 @@ def test_without_a_running_ollama_one_line_says_so_and_another_way_is_open(
     t.send("2\r")
     t.wait(r"^Error: Ollama: nothing answers at 127\.0\.0\.1:9")
     t.send("/setup 3\r")
-    t.wait(r"cloudllm local pull smollm2")
+    t.wait(r"cloudllm local pull smollm2 · Run it now\?")
+    t.send("\r")
+    t.wait("^Nothing is changed")
     assert files(home) == {}
     t.send("/setup\r")
     t.wait(r"^Ways to begin\.")

@@ -18,7 +18,9 @@ from cloudllm.repl.plain import PlainChat
 from cloudllm.repl.plainscreen import PlainScreen
 
 
-def test_G14_a_notice_never_stands_behind_a_thought(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_G14_a_notice_never_stands_behind_a_thought(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     screen = PlainScreen(talkative=True, asks=True)
     screen.reasoning = True
     screen.event(RequestSent("acme/a"))

@@ -331,7 +331,7 @@ async def test_names_and_values_are_completed(bench: Bench) -> None:
     bench.command("return 'x'", more="complete=lambda: ['alpha', 'beta', 'alps']")
     await bench.run("/try")
     completer = ChatCompleter(bench.chat)
-    assert await offers(completer, "/t") == ["/tokens", "/try"]
+    assert await offers(completer, "/t") == ["/tokens", "/tree ", "/try"]
     assert await offers(completer, "/try al") == ["alpha", "alps"]
     assert await offers(completer, "/try\n") == []
 

@@ -40,6 +40,32 @@ def asking(
             asyncio.run(steps(editor, Questions(editor), app))
 
 
+def test_G7_a_secret_that_comes_too_early_is_hidden_while_it_is_there() -> None:
+    async def steps(editor: DraftBuffer, questions: Questions, app: Application[None]) -> None:
+        questions.offer({"1": "/setup key"}, {"sk-x-": "/setup key"})
+        memory = app.clipboard
+        editor.insert_text(f"sk-x-{SECRET}")
+        assert editor.hidden
+        assert editor.to_keep() == ""
+        editor.delete_before_cursor(len(editor.text) - 1)
+        assert editor.hidden
+        editor.delete_before_cursor(1)
+        assert not editor.hidden
+        assert app.clipboard is memory
+        editor.insert_text(f"sk-x-{SECRET}")
+        draft = editor.draft
+        editor.reset()
+        assert not questions.take(draft)
+        assert questions.chosen(draft) == "/setup key"
+        questions.hide()
+        assert not editor.hidden
+        assert await questions.ask(secret=True) == draft
+        editor.insert_text("sk-x-")
+        assert not editor.hidden
+
+    asking(steps)
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_G7_what_is_cut_of_a_hidden_answer_cannot_be_inserted_later(early: bool) -> None:
     async def steps(editor: DraftBuffer, questions: Questions, app: Application[None]) -> None:
@@ -85,7 +111,10 @@ def test_G7_what_is_typed_ahead_of_its_question_answers_no_other(sent: bool) -> 
 @pytest.mark.parametrize("secret", [False, True])
 def test_a_draft_that_comes_back_is_no_answer(secret: bool, home: Path) -> None:
     async def steps(editor: DraftBuffer, questions: Questions, _app: object) -> None:
-        Drafts(Store(default_path())).save("of a chat that died")
+        store = Store(default_path())
+        Drafts(store).save("of a chat that died")
+        with store.write() as connection:
+            connection.execute("UPDATE draft SET owner = 1")  # the number of nobody who lives
         back = asyncio.Event()
         journal = DraftJournal(editor, lambda _line: back.set())
         asked = asyncio.ensure_future(questions.ask(secret=secret))
@@ -155,3 +184,26 @@ def test_G7_after_a_stop_a_shell_shows_nothing_of_a_secret_again() -> None:
     assert os.read(master, 10) == b"\r\n"
     os.close(master)
     os.close(terminal)
+
+
+@pytest.mark.slow
+def test_G7_a_key_that_is_pasted_before_it_is_asked_for_is_not_shown(
+    terminal: Start, home: Path
+) -> None:
+    t = terminal(**NO_KEY)
+    t.wait("try echo")
+    t.paste(f"sk-ant-{SECRET}")
+    t.wait(r"^> \*{20,}$")
+    t.send("\x03")
+    t.wait_gone(r"\*{5}")
+    t.send("plain")
+    t.wait("^> plain")
+    t.send("\x15")
+    t.paste(f"sk-ant-{SECRET}")
+    t.send("\r")
+    t.wait(r"^anthropic/\S+ answers from now on")
+    assert f'anthropic = "sk-ant-{SECRET}"\n' in (home / "keys.toml").read_text()
+    t.send("/quit\r")
+    assert t.leave() == 0
+    assert SECRET.encode() not in t.raw
+    assert SECRET not in (home / "input-history").read_text()

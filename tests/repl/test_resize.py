@@ -138,7 +138,15 @@ def tmux(tmp_path: Path, server: WireServer) -> Iterator[Callable[..., str]]:
 def test_a_terminal_that_rewraps_loses_nothing_and_piles_up_no_copies(
     tmux: Callable[..., str], server: WireServer
 ) -> None:
-    server.replies(Reply(text=["# Head\n\n", *WORDS], delay=0.03))
+    # tmux tells of a resize late: a frame that comes in between may leave a copy, but one at most.
+    copies = [_most_copies(tmux, server) for _ in range(3)]
+    assert max(copies) <= 2
+    assert min(copies) == 1
+
+
+def _most_copies(tmux: Callable[..., str], server: WireServer) -> int:
+    """How often the same is seen after a chat whose full window got narrower, and wider, in time."""
+    server.replies(Reply(text=["# w120\n\n", *WORDS], delay=0.03))
 
     def wait(pattern: str) -> str:
         end = time.monotonic() + 30
@@ -150,7 +158,9 @@ def test_a_terminal_that_rewraps_loses_nothing_and_piles_up_no_copies(
     chat = [sys.executable, "-m", "cloudllm"]
     tmux("new-session", "-d", "-x", "100", "-y", "30", *chat)
     tmux("set", "-g", "window-size", "manual")
-    wait("/help")
+    wait("sends · Ctrl-C stops")
+    tmux("send-keys", "/help", "Enter")
+    wait("unfolds a long paste")
     tmux("send-keys", "go", "Enter", "\\end", "Enter")
     wait("w40 ")
     tmux("resize-window", "-x", "60")
@@ -158,7 +168,6 @@ def test_a_terminal_that_rewraps_loses_nothing_and_piles_up_no_copies(
     tmux("resize-window", "-x", "90")
     shown = wait("12 tokens")
     seen = Counter(re.findall(r"\bw(\d+)\b", shown))
-    assert {*seen} == {str(number) for number in range(120)}
-    # tmux tells of a resize late: a frame that comes in between may leave a copy, but one at most.
-    assert max(seen.values()) <= 2
-    assert shown.count("Receiving") <= 2
+    assert {*seen} == {str(number) for number in range(121)}
+    tmux("kill-server")
+    return max(*seen.values(), shown.count("Receiving"))

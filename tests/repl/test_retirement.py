@@ -14,7 +14,6 @@ from cloudllm.repl.chat import Chat
 from cloudllm.repl.retirement import retirement_notice
 from tests.repl.screens import FakeScreen
 
-TODAY = datetime.now(UTC).date()
 RETIRED = "gpt-4.1-nano was retired on 2026-10-23; openai suggests gpt-6-luna"
 
 
@@ -43,7 +42,7 @@ def make_chat(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Chat
 def test_the_line_names_the_day_and_the_successor(
     days: int, successor: str | None, words: str | None
 ) -> None:
-    day = TODAY + timedelta(days=days)
+    day = datetime.now(UTC).date() + timedelta(days=days)
     notice = retirement_notice(ModelInfo(name="m", retires=day), "acme", successor)
     assert notice == (words and words.format(day=day))
 

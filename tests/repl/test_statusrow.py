@@ -153,12 +153,25 @@ async def test_G8_a_plugin_that_takes_its_time_holds_up_no_number(
     source = "@hookimpl\ndef cloudllm_toolbar():\n    time.sleep(60)\n    return []\n"
     write_plugin(tmp_path, "slow", source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    status = Kept(Talk(model="acme/one", **{"plugins.deadline": 30.0}))
+    flags: dict[str, Any] = {"plugins.deadline": 30.0}
+    status = Kept(Talk(model="acme/one", **flags))
     keeper = await status.begin()
     await status.talk.say("/set context.limit 4000")
     keeper.renew()
     await status.says("/4.0k")
     keeper.close()
+
+
+async def test_G3_a_private_chat_says_so_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: WireServer
+) -> None:
+    write_acme(tmp_path, server.url, limit=8_000)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for flags, marks in (({}, []), ({"history.private": True}, ["private"])):
+        status = Kept(Talk(model="acme/one", **flags))
+        keeper = await status.begin()
+        assert status.row.marks == marks
+        keeper.close()
 
 
 async def test_G10_the_window_is_never_that_of_another_model(
@@ -232,3 +245,10 @@ def test_parts_can_be_chosen_and_none_takes_the_row_away(chat: Any) -> None:
     t.send("/set repl.markdown true\r")
     t.send("/set repl.status model,tokens,cost,marks,plugins,hint\r")
     t.wait(r"/help$")
+
+
+def test_the_mode_of_the_keys_is_a_mark_of_its_own() -> None:
+    row = full()
+    before = row.text(200)
+    row.mode = "vi: normal"
+    assert row.text(200) == before.replace("day budget", "vi: normal · day budget")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_the_indicator_stays_below_a_reply_that_comes_in(chat: Any) -> None:
     t = chat.terminal
     chat.server.replies(Reply(text=["begun ", *["x " * 20] * 100], delay=0.1))
     t.send("go" + SEND)
-    t.wait(r"x x$\n. Receiving the reply… \d+\.\d s · ~\d+ tokens/s\n>")
+    t.wait(r"x x$\n. Receiving the reply… \d+\.\d s · ~\d+ tokens?/s\n>")
     assert stop(t) < 1
     assert "Receiving" not in t.text()
 
@@ -378,3 +379,13 @@ def test_a_signal_ends_ask_as_ctrl_c_does(server: WireServer, home: Path, tmp_pa
     assert process.returncode == 128 + signal.SIGTERM
     assert "Stopped; what came is kept" in err
     assert settled(home) == [("settled", "estimate")]
+
+
+def test_a_connection_that_is_not_made_is_shown_as_such(terminal: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # whose handshake never comes
+        t = terminal(OPENAI_BASE_URL=f"https://127.0.0.1:{silent.getsockname()[1]}/v1")
+        t.wait("^>")
+        t.send("go" + SEND)
+        t.wait(r"^. (Getting ready|Sending message)… openai/gpt-6-luna \d+\.\d s$")
+        t.wait(r"^. Connecting… openai/gpt-6-luna \d+\.\d s$", timeout=60)
+        assert stop(t) < 1

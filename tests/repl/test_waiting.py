@@ -39,7 +39,21 @@ def test_it_says_what_is_waited_for_and_for_how_long() -> None:
     waiting.event(ReasoningDelta("hm"), 105.0)
     assert said(waiting, 105.0) == "Thinking… 5.0 s"
     waiting.event(TextDelta("a"), 106.0)
-    assert said(waiting, 106.0) == "Receiving the reply… 6.0 s · ~1 tokens/s"
+    assert said(waiting, 106.0) == "Receiving the reply… 6.0 s · ~1 token/s"
+
+
+def test_a_connection_that_is_being_made_is_a_phase_of_its_own() -> None:
+    waiting = Waiting(sending("acme/a"), 0.0)
+    row = waiting.row(0.5, 80, "loading")
+    assert row[2:] == "Getting ready… acme/a 0.5 s"
+    waiting.event(RequestSent("acme/a"), 1.0)
+    assert waiting.row(1.2, 80, "connecting")[2:] == "Connecting… acme/a 1.2 s"
+    assert waiting.row(1.2, 20, "connecting")[2:] == "Connecting… 1.2 s"
+    assert said(waiting, 2.0) == "Waiting for the reply… acme/a 2.0 s"
+    waiting.event(TextDelta("a"), 3.0)
+    assert waiting.row(3.0, 80, "connecting")[2:] == "Receiving the reply… 3.0 s"
+    waiting.event(Retrying("acme/a", 2, 3, 2.0, "busy"), 10.0)
+    assert "Next try" in waiting.row(10.0, 80, "connecting")
 
 
 def test_G10_how_fast_a_reply_comes_is_an_estimate_from_its_first_piece_on() -> None:

@@ -74,7 +74,7 @@ class Call:
 
     session: str
     model: str
-    purpose: Literal["reply", "summary"]
+    purpose: Literal["reply", "summary", "title"]
     price: Price
     input_tokens: int
     max_output_tokens: int | None = None

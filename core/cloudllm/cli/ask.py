@@ -7,14 +7,14 @@ import sys
 import click
 
 from cloudllm.cli.compose import Options
-from cloudllm.cli.options import shared_options
+from cloudllm.cli.options import chat_options
 from cloudllm.errors import UsageError
 
 
 @click.command()
 @click.argument("text", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one on each line.")
-@shared_options
+@chat_options
 def ask(options: Options, *, text: tuple[str, ...], as_json: bool) -> None:
     """Ask one question; standard input, if it is not a terminal, is appended to it.
 
@@ -23,14 +23,27 @@ def ask(options: Options, *, text: tuple[str, ...], as_json: bool) -> None:
     from cloudllm.repl import plain  # noqa: PLC0415 - after the arguments are known
     from cloudllm.repl.chat import Chat  # noqa: PLC0415 - after the arguments are known
 
+    opening = options.opening.named()
     question = "\n\n".join(filter(str.strip, (" ".join(text), _standard_input())))
     if not question:
-        raise UsageError("there is nothing to ask", advice='As in: cloudllm ask "What is a monad?"')
+        raise _nothing_to_ask(opening.resume)
     click.get_current_context().exit(
         plain.ask(
-            lambda screen: Chat(options.compose, options.flags, screen), question, as_json=as_json
+            lambda screen: Chat(options.compose, options.flags, screen, opening=opening),
+            question,
+            as_json=as_json,
         )
     )
+
+
+def _nothing_to_ask(name: str | None) -> UsageError:
+    """The error; `name` is what stood behind --resume, which may have been meant as the question."""
+    if name is not None:
+        return UsageError(
+            f"there is nothing to ask: {name!r} is taken as the name behind --resume",
+            advice='As in: cloudllm ask --resume NAME "And then?"',
+        )
+    return UsageError("there is nothing to ask", advice='As in: cloudllm ask "What is a monad?"')
 
 
 def _standard_input() -> str:

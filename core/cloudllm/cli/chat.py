@@ -26,7 +26,9 @@ def _on_terminal(options: Options, terminal: early.EarlyTerminal) -> int:
     from cloudllm.repl import early_settings, loop  # noqa: PLC0415 - after the first paint
 
     settings = early_settings.read(_as_variables(options.flags))
-    code, failure = loop.run(options.compose, options.flags, settings, terminal)
+    code, failure = loop.run(
+        options.compose, options.flags, settings, terminal, opening=options.opening
+    )
     if failure is not None:
         raise failure
     return code
@@ -38,11 +40,13 @@ def _plain(options: Options) -> int:
 
     if sys.stdin is None:
         raise CloudLLMError("standard input is closed", advice='Try: cloudllm ask "…"')
+    asks = sys.stdin.isatty()
+    opening = options.opening if asks else options.opening.named()
     return plain.converse(
-        lambda screen: Chat(options.compose, options.flags, screen),
+        lambda screen: Chat(options.compose, options.flags, screen, opening=opening),
         sys.stdin.buffer,
         name="standard input",
-        interactive=sys.stdin.isatty(),
+        interactive=asks,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cloudllm import paths, streams
 from cloudllm.early import EarlyTerminal
 from cloudllm.repl.chat import Program
+from cloudllm.repl.opening import Opening
 from cloudllm.repl.render.sanitize import clean
 
 if TYPE_CHECKING:
@@ -23,23 +24,39 @@ OWN_COMMANDS = {
     "plugins": "List, show, write or check plugins.",
     "providers": "List the providers and where their keys come from.",
     "run": "Run a conversation from a file or pipe.",
+    "sessions": "List, search, show, export, import or remove conversations.",
     "usage": "Show what was used, what it cost and what is left.",
 }
 """The commands of the program itself, each with its summary; their modules bear their names."""
+
+_NONE: Mapping[str, object] = MappingProxyType({})
+_OPENING = Opening()
 
 STORIES = "plugins.json"
 """The file of the plugins' stories, in the state folder."""
 
 
-@dataclass(frozen=True, slots=True)
 class Options:
-    """What the options shared by all commands say."""
+    """What the options shared by all commands say.
 
-    flags: Mapping[str, object] = field(default_factory=dict)
-    plain: bool = False
-    plugins: bool = True
-    terminal: EarlyTerminal | None = None
-    _made: list[Plugins] = field(default_factory=list, compare=False, repr=False)
+    No dataclass: its module and its making take milliseconds that the first key would wait for.
+    """
+
+    def __init__(
+        self,
+        *,
+        flags: Mapping[str, object] = _NONE,
+        plain: bool = False,
+        plugins: bool = True,
+        terminal: EarlyTerminal | None = None,
+        opening: Opening = _OPENING,
+    ) -> None:
+        self.flags = flags
+        self.plain = plain
+        self.plugins = plugins
+        self.terminal = terminal
+        self.opening = opening
+        self._made: list[Plugins] = []
 
     def compose(self, flags: Mapping[str, object]) -> Program:
         """Read the settings under `flags` and make the registry; raises `ConfigurationError`.

@@ -102,6 +102,8 @@ def _problems(program: Program) -> Iterator[str]:
             yield str(error)
     named = [("model", settings.model), *(("fallback", each) for each in settings.fallback)]
     named += [(dotted(("aliases", alias)), alias) for alias in settings.aliases]
+    if settings.history.title_model is not None:
+        named.append(("history.title_model", settings.history.title_model))
     for key, model in named:
         try:
             provider, _ = registry.split(model)

@@ -48,10 +48,10 @@ def table(plugins: Sequence[tuple[Plugin, str]]) -> Iterator[str]:
         (plugin.label, KINDS[plugin.group], f"{plugin.distribution} {plugin.version}")
         for plugin, _ in plugins
     ]
-    header, *lines = listing.table(("NAME", "KIND", "DISTRIBUTION"), rows)
-    yield header
-    for line, (_, state) in zip(lines, plugins, strict=True):
-        yield line
+    header, *blocks = listing.table_rows(("NAME", "KIND", "DISTRIBUTION"), rows)
+    yield from header
+    for lines, (_, state) in zip(blocks, plugins, strict=True):
+        yield from lines
         if state:
             yield from _wrapped(f"not loaded: {state}", 2)
 

@@ -9,9 +9,10 @@ import click
 
 from cloudllm import __version__, paths
 from cloudllm.cli.compose import OWN_COMMANDS, STORIES, Options, load_plugins
-from cloudllm.cli.options import shared_options, with_options
+from cloudllm.cli.options import chat_options, with_options
 from cloudllm.early import EarlyTerminal
 from cloudllm.errors import CloudLLMError, PluginError, UsageError
+from cloudllm.repl.opening import Opening
 from cloudllm.repl.render.sanitize import clean
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _PLUGINS = "cloudllm.plugins"
 
 _PASSING = (click.exceptions.Exit, click.Abort, click.ClickException, CloudLLMError)
 """What a plugin's command may raise to say something, or to end."""
+
+_CHATS = ("ask", "run")
+"""The commands that hold a conversation, as the program itself does without one."""
 
 _HELP: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What click raises for a group without a command, since 8.2; before, it prints the help."""
@@ -101,7 +105,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="cloudllm")
-@shared_options
+@chat_options
 def root(options: Options) -> None:
     r"""Chat with any language model.
 
@@ -112,6 +116,8 @@ def root(options: Options) -> None:
         from cloudllm.cli.chat import chat  # noqa: PLC0415 - not for the other commands
 
         ctx.exit(chat(options))
+    if options.opening != Opening() and ctx.invoked_subcommand not in _CHATS:
+        raise click.UsageError("--continue, --resume and --private are for a chat, ask and run")
 
 
 def _plugins(ctx: click.Context) -> Plugins:

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from cloudllm.cli.compose import Options
-from cloudllm.cli.options import shared_options
+from cloudllm.cli.options import chat_options
 from cloudllm.errors import UsageError
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@shared_options
+@chat_options
 def run(options: Options, file: Path) -> None:
     r"""Run a conversation from FILE, or from standard input if it is -.
 
@@ -24,8 +24,10 @@ def run(options: Options, file: Path) -> None:
     from cloudllm.repl.chat import Chat  # noqa: PLC0415 - after the arguments are known
     from cloudllm.repl.plainscreen import PlainScreen  # noqa: PLC0415 - see above
 
+    opening = options.opening.named()
+
     def chat(screen: PlainScreen) -> Chat:
-        return Chat(options.compose, options.flags, screen)
+        return Chat(options.compose, options.flags, screen, opening=opening)
 
     if str(file) == "-":
         if sys.stdin is None:

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
+from math import inf
 
-from cloudllm.messages import Message, Role
+from cloudllm.messages import Message, Role, ToolCall
 from cloudllm.tokens import ZERO, Profile, profile_message
 
-_RECENT = 64  # messages whose profiles are remembered until they are added
+_RECENT = 64  # messages whose profiles are remembered until they are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Snapshot:
 class Conversation:
     """The messages of a conversation, whole turns, the system prompt apart; turns count from 1.
 
-    Only new text is ever profiled. Lists are added to, or replaced; never changed where an
-    `Outline` that was made before may look.
+    Text is profiled when its profile is wanted, and once: `sums` may lag behind the messages. Lists
+    are added to, or replaced; never changed where an `Outline` that was made before may look.
     """
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
@@ -45,9 +46,8 @@ class Conversation:
         self._starts: list[int] = []
         self._pins: list[int] = []
         self._pin_sums: list[Profile] | None = None
-        self._profile = lru_cache(maxsize=_RECENT)(profile_message)
-        for message in messages:
-            self.append(message)
+        self._profile = lru_cache(maxsize=_RECENT)(_profile)
+        self._add(messages)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -64,21 +64,20 @@ class Conversation:
 
     def profile(self, message: Message) -> Profile:
         """What `message` consists of; a message that is added afterwards is not profiled again."""
-        return self._profile(message)
+        return self._profile(message.role, message.content, message.tool_calls)
+
+    def count(self, characters: float = inf) -> bool:
+        """Profile the messages that are not yet, until it was so much text; are all of them now?"""
+        end = len(self._messages)
+        while (at := len(self._sums) - 1) < end and characters > 0:
+            message = self._messages[at]
+            self._sums.append(self._sums[-1] + self.profile(message))
+            characters -= len(message.content)
+        return len(self._sums) > end
 
     def append(self, message: Message) -> None:
         """Add a message; raises `ValueError` if the first one is not the user's."""
-        if message.role is Role.USER:
-            self._starts.append(len(self._messages))
-        elif not self._starts:
-            raise ValueError("a conversation starts with a user message")
-        self._sums.append(self._sums[-1] + self.profile(message))
-        self._messages.append(message)
-        last = len(self._starts) - 1
-        if message.pinned and self._pins[-1:] != [last]:
-            self._pins = [*self._pins, last]
-        if self._pins[-1:] == [last]:
-            self._pin_sums = None
+        self._add((message,))
 
     def replace_from(self, start: int, messages: Iterable[Message]) -> None:
         """Put `messages` in the place of everything from index `start` on."""
@@ -89,8 +88,7 @@ class Conversation:
             self._starts = self._starts[:turns]
             self._pins = [turn for turn in self._pins if self._is_pinned(turn)]
             self._pin_sums = None
-        for message in messages:
-            self.append(message)
+        self._add(messages)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -119,12 +117,32 @@ class Conversation:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
+        self.count()
         if self._pin_sums is None:
             sizes = (
                 self._sums[self._end(turn)] - self._sums[self._starts[turn]] for turn in self._pins
             )
             self._pin_sums = list(accumulate(sizes, initial=ZERO))
         return Snapshot(self._messages, self._sums, self._starts, self._pins, self._pin_sums)
+
+    def _add(self, messages: Iterable[Message]) -> None:
+        """Add messages; a turn is pinned if one of its messages is."""
+        old_pins, new_pins = self._pins, list[int]()
+        turn = len(self._starts) - 1
+        user = Role.USER  # looked up once: it takes long
+        if old_pins and old_pins[-1] == turn:
+            self._pin_sums = None  # it may grow
+        for message in messages:
+            if message.role is user:
+                self._starts.append(len(self._messages))
+                turn += 1
+            elif turn < 0:
+                raise ValueError("a conversation starts with a user message")
+            self._messages.append(message)
+            if message.pinned and (new_pins or old_pins)[-1:] != [turn]:
+                new_pins.append(turn)
+        if new_pins:
+            self._pins, self._pin_sums = [*old_pins, *new_pins], None
 
     def _end(self, turn: int) -> int:
         """The index behind the last message of a turn, which counts from 0."""
@@ -136,3 +154,8 @@ class Conversation:
         if turn >= len(self._starts):
             return False
         return any(each.pinned for each in self._messages[self._starts[turn] : self._end(turn)])
+
+
+def _profile(role: Role, content: str, tool_calls: tuple[ToolCall, ...]) -> Profile:
+    """The profile of any message with these, which nothing else has a part in."""
+    return profile_message(Message(role, content, tool_calls=tool_calls))

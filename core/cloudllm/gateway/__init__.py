@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Literal
 
 from cloudllm.events import StreamEvent
 from cloudllm.gateway import call, load, metadata
 from cloudllm.provider import Client, Deadlines, ModelInfo, Request
 from cloudllm.threads import in_thread
 
-__all__ = ("close", "loaded", "model_info", "preload", "ready", "stream")
+__all__ = ("close", "loaded", "model_info", "preload", "ready", "stage", "stream")
 
 
 def preload() -> None:
@@ -25,6 +26,13 @@ async def ready() -> None:
 def loaded() -> bool:
     """Whether a call would start without waiting for the import."""
     return load.loaded()
+
+
+def stage() -> Literal["", "loading", "connecting"]:
+    """What keeps a call from being sent: litellm loads, or a connection is being made; or nothing."""
+    if not load.loaded():
+        return "loading"
+    return "connecting" if load.connecting() else ""
 
 
 def stream(

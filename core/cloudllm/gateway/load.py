@@ -61,6 +61,11 @@ def loaded() -> bool:
     return _engine is not None and _engine.done() and _engine.exception() is None
 
 
+def connecting() -> bool:
+    """Whether a request waits for its connection."""
+    return _engine is not None and loaded() and _engine.result().transport.is_connecting
+
+
 async def engine() -> Engine:
     """Wait for litellm; raises `ConfigurationError` in one line if it cannot be imported."""
     future = start()
@@ -87,8 +92,10 @@ def _load() -> Engine:
     _spare_loopback()
     with _undisturbed():
         catalogue.read()  # every call asks it
+        unparsed.spare_encoding()
         with unparsed.tokenizer():
             litellm: Any = import_module("litellm")
+        unparsed.spare_estimate()
         http: Any = import_module("litellm.llms.custom_httpx.http_handler")
         _silence(litellm)
         transport = network.LoopTransport(reading_along(http.httpx.AsyncByteStream))

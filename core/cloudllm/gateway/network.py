@@ -24,7 +24,7 @@ def _nothing() -> None:
     """What happens on a connection that nobody times."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
     """What was seen on the wire during one call; litellm hides or renames much of it."""
 
@@ -38,6 +38,7 @@ class Exchange:
     ending: Ending = field(default_factory=Ending)
     max_reply_bytes: int = 16 * 2**20
     sent_bytes: int = 0
+    is_connecting: bool = False
     connecting: Callable[[], None] = _nothing
     connected: Callable[[], None] = _nothing
 
@@ -67,6 +68,12 @@ class LoopTransport:
     def __init__(self, body: type[Body]) -> None:
         self._body = body
         self._pools: dict[asyncio.AbstractEventLoop, tuple[Pool, AsyncGenerator[Pool, None]]] = {}
+        self._unanswered: set[Exchange] = set()
+
+    @property
+    def is_connecting(self) -> bool:
+        """Does a request wait for its connection?"""
+        return any(exchange.is_connecting for exchange in tuple(self._unanswered))
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - httpx's types
         """Send one request."""
@@ -82,11 +89,14 @@ class LoopTransport:
         request.headers["accept-encoding"] = "identity"  # the body is read along as it comes
         request.extensions["timeout"] = {}  # the deadlines are ours
         pool = await self._pool()
+        self._unanswered.add(exchange)
         try:
             response = await pool.handle_async_request(request)
         except Exception as exc:
             exchange.failure = exc
             raise
+        finally:
+            self._unanswered.discard(exchange)
         self._note(exchange, response)
         return response
 
@@ -181,10 +191,14 @@ def _trace() -> Any:  # noqa: ANN401 - aiohttp's
     from aiohttp import TraceConfig  # noqa: PLC0415 - comes with litellm, loaded with it
 
     async def started(_session: object, _context: SimpleNamespace, _params: object) -> None:
-        (current.get() or Exchange()).connecting()
+        exchange = current.get() or Exchange()
+        exchange.is_connecting = True
+        exchange.connecting()
 
     async def ended(_session: object, _context: SimpleNamespace, _params: object) -> None:
-        (current.get() or Exchange()).connected()
+        exchange = current.get() or Exchange()
+        exchange.is_connecting = False
+        exchange.connected()
 
     config = TraceConfig()
     config.on_connection_create_start.append(started)

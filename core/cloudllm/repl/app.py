@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Literal
 from prompt_toolkit.application import Application
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
-from prompt_toolkit.data_structures import Point
+from prompt_toolkit.data_structures import Point, Size
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
-from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding import DynamicKeyBindings, KeyBindings
 from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.layout import (
     AnyContainer,
     ConditionalContainer,
+    DynamicContainer,
     Float,
     FloatContainer,
     FormattedTextControl,
@@ -49,6 +50,8 @@ from cloudllm.repl.resize import ResizableApplication
 from cloudllm.repl.suspension import suspendable
 
 if TYPE_CHECKING:
+    from cloudllm.repl.choices import Choice, Peek
+    from cloudllm.repl.picker import Picker
     from cloudllm.repl.render.frame import Row
     from cloudllm.repl.theme import Theme
 
@@ -84,6 +87,7 @@ class ChatApp:
         terminal: EarlyTerminal,
     ) -> None:
         self._live: Sequence[Row] = ()
+        self._picker: Picker | None = None
         self._indicator: Row | None = None
         self._held: list[str] = []
         self._status = status
@@ -103,7 +107,9 @@ class ChatApp:
         )
         self.application = ResizableApplication(
             layout=self._layout(),
-            key_bindings=keys,
+            key_bindings=DynamicKeyBindings(
+                lambda: self._picker.keys if self._picker is not None else keys
+            ),
             style=Style.from_dict(_LOOKS),
             editing_mode=EditingMode.VI if editing_mode == "vi" else EditingMode.EMACS,
             cursor=ModalCursorShapeConfig() if editing_mode == "vi" else None,
@@ -115,6 +121,14 @@ class ChatApp:
         self._input.mergeable = self._is_inserting
         if editing_mode == "vi":
             self.application.ttimeoutlen, self.application.timeoutlen = _ESCAPE
+
+    @property
+    def mode(self) -> str:
+        """Which of vi's modes the keys are in; "" with emacs' keys."""
+        app = self.application
+        if app.editing_mode is not EditingMode.VI:
+            return ""
+        return "vi: insert" if app.vi_state.input_mode is InputMode.INSERT else "vi: normal"
 
     @property
     def columns(self) -> int:
@@ -149,7 +163,7 @@ class ChatApp:
 
     def dress(self, theme: Theme) -> None:
         """Show the rows that are ours as the theme has it."""
-        looks = {name: theme.look(name).style for name in ("status", "waiting")}
+        looks = {name: theme.look(name).style for name in ("status", "waiting", "dim")}
         self.application.style = Style.from_dict({**_LOOKS, **looks})
 
     def paint(self, commit: Sequence[str], live: Sequence[Row]) -> None:
@@ -208,6 +222,29 @@ class ChatApp:
         """Put a draft into the editor, ahead of what stands there."""
         self.editor.put_ahead(draft, refused=refused)
 
+    async def choose(self, what: str, choices: Sequence[Choice], peek: Peek) -> int | None:
+        """Let the person choose in a picker, which stands in the editor's place as long as it is
+        open; the draft waits.
+        """
+        from cloudllm.repl.picker import Picker  # noqa: PLC0415 - rarely needed
+
+        app, patience = self.application, self.application.ttimeoutlen
+        self._picker = Picker(self._room, self.refresh)
+        app.layout.focus(self._picker.window)
+        app.ttimeoutlen = _ESCAPE[0]
+        try:
+            return await self._picker.pick(what, choices, peek)
+        finally:
+            self._picker = None
+            app.ttimeoutlen = patience
+            app.layout.focus(self.editor)
+            self.refresh()
+
+    def _room(self) -> Size:
+        """What a picker may take: all but what waits and the status row."""
+        size = self.application.output.get_size()
+        return Size(size.rows - 1 - len(self._waiting()), size.columns)
+
     def _layout(self) -> Layout:
         search = SearchToolbar()
         live = FormattedTextControl(
@@ -225,7 +262,7 @@ class ChatApp:
         rows: list[AnyContainer] = [
             _shown_if(lambda: bool(self._live), Window(live, dont_extend_height=True)),
             _shown_if(lambda: bool(self._waiting()), Window(waiting, dont_extend_height=True)),
-            editor,
+            DynamicContainer(lambda: editor if self._picker is None else self._picker.window),
             search,
             _shown_if(lambda: bool(self._status(self.columns)), status),
         ]
@@ -235,7 +272,7 @@ class ChatApp:
     def _waiting(self) -> Sequence[Row]:
         """What is waited for, and what waits."""
         queued: list[Row] = [[("class:dim", text)] for text in self._queued(self.columns)]
-        if self._indicator is None or self.questions.is_open:
+        if self._indicator is None or self.questions.is_open or self._picker is not None:
             return queued
         return [self._indicator, *queued]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloudllm.errors import (
     BudgetExceeded,
@@ -18,6 +17,7 @@ from cloudllm.errors import (
     UsageError,
 )
 from cloudllm.repl.consent import Consent
+from cloudllm.repl.opening import Opening
 from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:  # they take a while, and the first prompt comes before them
@@ -29,17 +29,21 @@ if TYPE_CHECKING:  # they take a while, and the first prompt comes before them
     from cloudllm.registry import Registry
     from cloudllm.repl.commands.base import SlashCommand
     from cloudllm.repl.engine import Engine
+    from cloudllm.repl.frontend import Screen
+    from cloudllm.repl.shelf import Shelf
     from cloudllm.session import LLMSession
     from cloudllm.settings import Settings
+    from cloudllm.store.conversations import Loaded
 
 
 _MOMENT = 0.5  # seconds
-_NAMING = ("context.strategy", "fallback")
+_SAVING = 1.0  # seconds that the end waits for what is not on disk yet
+_OPENING = Opening()
+_NAMING = ("context.strategy", "fallback", "history.title_model")
 """Settings that name what may not be there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """What the command line puts together for a chat: its settings and where clients come from."""
 
     settings: Settings
@@ -50,52 +54,32 @@ Compose = Callable[[Mapping[str, object]], Program]
 """Reads the settings under these flags; it may block and raise `ConfigurationError`."""
 
 
-class Screen(Protocol):
-    """What a front end shows; each method takes foreign text and makes it safe itself."""
-
-    has_editor: bool
-    """Is what is typed edited here, by keys of our own, or read line by line?"""
-
-    def event(self, event: Event) -> None:
-        """Show what a turn emitted."""
-
-    def output(self, text: str) -> None:
-        """Show what a command answers; may be several lines."""
-
-    def notice(self, text: str) -> None:
-        """Show one line aside."""
-
-    async def ask(self, question: str, *, secret: bool = False) -> str:
-        """Ask the person, and wait for one line; what is `secret` is neither shown nor kept.
-
-        Raises:
-            UsageError: nobody is there who could answer.
-        """
-
-    def offer(self, choices: Mapping[str, str]) -> bool:
-        """Let each of these texts, typed alone, run its command; could it? "" stands for none."""
-
-    def put_back(self, text: str) -> None:
-        """Give the person's text back for editing, ahead of what they have typed since."""
-
-    def edit(self, text: str) -> None:
-        """Put a message into the editor, for which the person has asked; or else show it."""
-
-    def clipboard(self, text: str) -> bool:
-        """Give exactly this text to the terminal for its clipboard; `False` if that can't be."""
-
-
 class Chat:
     """One conversation, as a person at any front end holds it.
 
     The session is made with the first message, so that a chat can begin, and mend its settings,
     before there is a key. `flags` are what the command line and `/set` have set. `agreed` is what a
     person lets the turn that they have just sent cost, `kept` what came of a reply that they
-    stopped; `ready` is set once the settings are there.
+    stopped; `ready` is set once the settings are there. `shelf` leads to the conversations on disk;
+    there is none before `start`, nor in a `private` chat. `given` are the flags of the command line,
+    `adopted` those that a conversation brought along when it was taken up.
     """
 
-    def __init__(self, compose: Compose, flags: Mapping[str, object], screen: Screen) -> None:
+    def __init__(
+        self,
+        compose: Compose,
+        flags: Mapping[str, object],
+        screen: Screen,
+        opening: Opening = _OPENING,
+    ) -> None:
         self._compose = compose
+        self.opening = opening
+        self.private = opening.private
+        self.shelf: Shelf | None = None
+        self.person = False  # somebody sits there, and the chat may do things beside
+        self._chores: list[asyncio.Future[None]] = []
+        self.begun = False  # something was sent, or taken up
+        self._held: Loaded | None = None  # a conversation for which there is no session yet
         self._engine: Engine | None = None
         self._program: Program | None = None
         self._unsent: str | None = None  # a message for which there was no client
@@ -109,7 +93,8 @@ class Chat:
         self.known_models: dict[str, tuple[str, ...]] = {}
         self.plugin_commands: Mapping[str, SlashCommand] = {}
         self.flags = dict(flags)
-        self._given = dict(flags)
+        self.given = dict(flags)
+        self.adopted: Mapping[str, object] = {}
         self.screen = screen
         self.leaving = False
 
@@ -117,6 +102,18 @@ class Chat:
     def session(self) -> LLMSession | None:
         """The session, once there is one."""
         return self._engine.session if self._engine is not None else None
+
+    @property
+    def history(self) -> Sequence[Message]:
+        """Every message so far, the system prompt apart, also before there is a session."""
+        if self._held is not None:
+            return self._held.messages
+        return () if self._engine is None else self._engine.session.history
+
+    @property
+    def last_reply(self) -> Message | None:
+        """The newest message of the model, if there is one."""
+        return next((m for m in reversed(self.history) if m.role == "assistant"), None)
 
     @property
     def settings(self) -> Settings:
@@ -136,6 +133,7 @@ class Chat:
     async def start(self) -> None:
         """Read the settings; raises `ConfigurationError`."""
         self._program = await in_thread(lambda: self._compose(self.flags))
+        self.private = self.private or self.settings.history.private
         self.ready.set()
         gc.freeze()  # `main` switched the collector off for the imports; they are over
         gc.enable()
@@ -144,6 +142,23 @@ class Chat:
         plugins = self.registry.plugins
         plugins.listen(partial(self._hear, asyncio.get_running_loop()))
         await in_thread(plugins.announce_new)
+        if not self.private:
+            self.shelf = await in_thread(_new_shelf)
+            self.shelf.listen(self.screen.notice)
+
+    async def open(self, *, person: bool) -> None:
+        """Begin with the conversation that was asked for, or that was broken off where one sits.
+
+        Raises:
+            UsageError: there is no such conversation.
+            StoreError: what is on disk cannot be used.
+        """
+        from cloudllm.repl import chores, resuming  # noqa: PLC0415 - after the first prompt
+
+        self.person = person
+        await resuming.open_chat(self, person=person)
+        if person:
+            self._chores.append(asyncio.ensure_future(chores.expire(self)))
 
     def _hear(self, loop: asyncio.AbstractEventLoop, line: str) -> None:
         """Show a notice of the plugins, told from any thread."""
@@ -151,12 +166,16 @@ class Chat:
             loop.call_soon_threadsafe(self.screen.notice, line)
 
     async def close(self, *, patience: float = 0.0) -> None:
-        """Show what is still to be said of plugins, and keep their stories.
+        """Show what is still to be said of plugins, and keep their stories and the conversation.
 
         Plugins that are told of replies get `patience` seconds to deal with the last ones.
         """
+        for chore in self._chores:
+            chore.cancel()
         if self._engine is not None:
             await in_thread(partial(self._engine.hooks.finish, patience))
+        if self.shelf is not None:
+            await in_thread(partial(self.shelf.close, _SAVING))
         if self._program is not None:
             self.registry.plugins.close()
             await asyncio.sleep(0)  # the notices come by way of the loop
@@ -206,10 +225,20 @@ class Chat:
         """What serves the chat, as `connect` makes it."""
         if self._engine is None:
             client = await self._client(self.settings.model)
-            engine = (await in_thread(_imported))(client, self.registry, self.screen.notice)
+            engine = (await in_thread(_imported))(
+                client,
+                self.registry,
+                self.screen.notice,
+                record=self.shelf.journal if self.shelf is not None else None,
+                private=self.private,
+            )
             await in_thread(partial(engine.check, self.settings, self.registry))
-            self._engine = self._engine or engine  # another call may have been quicker
-            self._apply()
+            if self._engine is None:  # or else another call was quicker
+                self._engine = engine
+                self._apply()
+                if self._held is not None:
+                    held, self._held = self._held, None
+                    self.hold(held)
         elif self._stale:
             self._engine.session.client = await self._client(self.model)
         self._stale = False
@@ -217,7 +246,7 @@ class Chat:
 
     async def send(self, text: str) -> Message:
         """Send a message, show the reply and return it; raises `CloudLLMError`."""
-        self._unsent = text
+        self._unsent, self.begun = text, True
         engine = await self._connected()
         self._unsent = None
         return await self._play(engine, engine.session.stream_message("user", text))
@@ -226,23 +255,34 @@ class Chat:
         """Send again what failed, or ask for the last reply again; shows and returns the reply."""
         if self._unsent is not None:
             return await self.send(self._unsent)
-        if self._engine is None:
+        if self._engine is None and self._held is None:
             raise UsageError("there is nothing to retry yet")
         engine = await self._connected()
         return await self._play(engine, engine.session.retry_message())
 
     async def go_on(self) -> Message:
         """Go on with a reply that was cut, stopped, or came to the limit of its length."""
-        if self._engine is None:
+        if self._engine is None and self._held is None:
             raise UsageError("there is no reply to continue yet")
         engine = await self._connected()
         return await self._play(engine, engine.session.continue_message())
 
+    def hold(self, loaded: Loaded) -> None:
+        """Go on with this conversation: in the session, as soon as there is one."""
+        self._unsent, self.begun = None, True
+        if self._engine is None:
+            self._held = loaded
+        else:
+            self._engine.session.load(loaded.messages, unanswered=loaded.unanswered)
+
     def forget(self) -> None:
-        """Start the conversation anew."""
+        """Begin a new conversation; one that is kept stays on disk."""
         self._unsent = None
         if self._engine is not None:
             self._engine.session.clear_history()
+        elif self._held is not None and self.shelf is not None:
+            self._held = None
+            self.shelf.journal.clear()
 
     def wait_on(self) -> None:
         """Wait for the reply that is coming in, whatever the deadlines say."""
@@ -298,9 +338,11 @@ class Chat:
         self._apply()
 
     def origin(self, key: str) -> str:
-        """Where a setting's value is from: "/set" if it was changed here; raises as `Settings`'."""
-        changed = key in self.flags and self.flags[key] is not self._given.get(key)
-        return "/set" if changed else self.settings.origin(key)
+        """Where a value is from: "/set" if it was changed here; raises as `Settings`'."""
+        if key not in self.flags or self.flags[key] is self.given.get(key):
+            return self.settings.origin(key)
+        adopted = key in self.adopted and self.flags[key] is self.adopted[key]
+        return "the conversation" if adopted else "/set"
 
     async def _client(self, model_id: str) -> Client:
         registry = self.registry
@@ -331,6 +373,13 @@ class Chat:
         if self._program is None:
             raise CloudLLMError("the settings are not loaded yet")
         return self._program
+
+
+def _new_shelf() -> Shelf:
+    """The way to the conversations; nothing is opened for it yet."""
+    from cloudllm.repl.shelf import Shelf  # noqa: PLC0415 - after the first prompt
+
+    return Shelf()
 
 
 def _imported() -> type[Engine]:

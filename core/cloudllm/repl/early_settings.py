@@ -7,9 +7,10 @@ values with `os.environ` and `tomllib` alone; a test proves that both agree.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
+
+from cloudllm import paths
 
 
 class EarlySettings(NamedTuple):
@@ -49,7 +50,7 @@ def _repl_table(
     environ: Mapping[str, str], config_file: str | os.PathLike[str] | None
 ) -> Mapping[str, object]:
     try:
-        with open(config_file or _config_file(environ), encoding="utf-8-sig") as file:  # noqa: PTH123 - pathlib is an import more
+        with open(config_file or paths.config_text(environ), encoding="utf-8-sig") as file:  # noqa: PTH123 - pathlib is an import more
             text = file.read()
         import tomllib  # noqa: PLC0415 - only if there is a file
 
@@ -59,18 +60,3 @@ def _repl_table(
     except (OSError, ValueError, RuntimeError):
         return {}
     return table if isinstance(table, dict) else {}
-
-
-def _config_file(environ: Mapping[str, str]) -> str | os.PathLike[str]:
-    """The same as `cloudllm.paths.config_file`, without platformdirs where the place is plain."""
-    if home := environ.get("CLOUDLLM_HOME"):
-        return os.path.join(os.path.expanduser(home), "config.toml")  # noqa: PTH111, PTH118 - see above
-    if sys.platform == "linux" and "ANDROID_DATA" not in os.environ:
-        base, home = os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("HOME", "")
-        if base.startswith("/"):
-            return f"{base}/cloudllm/config.toml"
-        if not base and home.startswith("/"):
-            return f"{home.rstrip('/')}/.config/cloudllm/config.toml"
-    from cloudllm.paths import config_file  # noqa: PLC0415 - platformdirs, where nothing else knows
-
-    return config_file(environ)

@@ -14,7 +14,9 @@ from cloudllm.events import Event, TurnFinished
 from cloudllm.hooks import PluginHooks
 from cloudllm.messages import Message
 from cloudllm.provider import Client, LazyClient
+from cloudllm.recording import Record
 from cloudllm.registry import Registry
+from cloudllm.repl.privacy import PrivateAccounts
 from cloudllm.retry import RetryPolicy
 from cloudllm.session import LLMSession
 from cloudllm.settings import Settings
@@ -23,15 +25,31 @@ from cloudllm.strategies import Strategies
 
 
 class Engine:
-    """A session and its parts; `tell` gets lines for the person, in the event loop."""
+    """A session and its parts; `tell` gets lines for the person, in the event loop.
 
-    def __init__(self, client: Client, registry: Registry, tell: Callable[[str], None]) -> None:
+    `record` keeps the conversation; of a `private` one nothing but money is ever written.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        registry: Registry,
+        tell: Callable[[str], None],
+        *,
+        record: Record | None = None,
+        private: bool = False,
+    ) -> None:
         self.hooks = PluginHooks(registry.plugins)
         self.strategies = Strategies(registry.plugins)
-        self.accounts = Accounts(default_path())
+        kind = PrivateAccounts if private else Accounts
+        self.accounts: Accounts = kind(default_path())
         self.accounts.listen(tell)
         self.session = LLMSession(
-            client, hooks=self.hooks, strategies=self.strategies, accounts=self.accounts
+            client,
+            hooks=self.hooks,
+            strategies=self.strategies,
+            accounts=self.accounts,
+            record=record,
         )
 
     def apply(self, settings: Settings, registry: Registry) -> None:
@@ -49,16 +67,20 @@ class Engine:
         session.retry = RetryPolicy(
             attempts=settings.retry.attempts, seconds=settings.retry.seconds
         )
-        self.accounts.budgets = budgets(settings)
+        if isinstance(self.accounts, PrivateAccounts):
+            self.accounts.keep_to(budgets(settings))
+        else:
+            self.accounts.budgets = budgets(settings)
 
     def check(self, settings: Settings, registry: Registry) -> None:
         """Find out, before anything is sent, whether what the settings name is there; it blocks.
 
         Raises:
-            ConfigurationError: there is no such context strategy, or no such provider to fall back to.
+            ConfigurationError: there is no such context strategy, or no provider of a model that is
+                fallen back to or asked for titles.
         """
         self.strategies.check(settings.context.strategy)
-        for model_id in settings.fallback:
+        for model_id in filter(None, (*settings.fallback, settings.history.title_model)):
             registry.resolve(model_id)
 
     @staticmethod

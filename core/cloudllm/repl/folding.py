@@ -40,7 +40,8 @@ class Folds:
             return text
         self._texts.append(body)
         lines = body.count("\n") + 1
-        self._words.append(f"[pasted {lines:,} line{'s' * (lines > 1)}, {len(body):,} characters]")
+        many = f"{lines:,} line{'s' * (lines > 1)}, {len(body):,} characters"
+        self._words.append(f"[pasted {many}: F2 shows it]")
         return chr(_FIRST + len(self._texts) - 1) + text[len(body) :]
 
     def expand(self, text: str) -> str:

@@ -29,10 +29,20 @@ class InputHistory(History):
 
     An entry that starts with a blank stays in memory. If the file cannot be used, `notice` gets
     one line, once, and the history goes on in memory. Nothing here raises for what the file holds.
+    As long as it is not `decided` whether entries may be written, they wait in memory.
     """
 
-    def __init__(self, path: Path, notice: Callable[[str], None], limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        path: Path,
+        notice: Callable[[str], None],
+        limit: int = LIMIT,
+        *,
+        decided: bool = True,
+    ) -> None:
         super().__init__()
+        self._waiting: list[str] | None = None if decided else []
+        self._private = False
         self._path = path
         self._notice = notice
         self._limit = limit
@@ -55,9 +65,19 @@ class InputHistory(History):
             self._report(error)
             return []
 
+    def decide(self, *, private: bool) -> None:
+        """Write what waits, and from now on at once; or, if it is private, nothing ever."""
+        waiting, self._waiting = self._waiting or [], None
+        self._private = private
+        for string in waiting:
+            self.store_string(string)
+
     def store_string(self, string: str) -> None:
-        """Append an entry to the file, unless it starts with a blank."""
-        if string.startswith((" ", "\t")):
+        """Append an entry to the file, unless it starts with a blank or is private."""
+        if self._private or string.startswith((" ", "\t")):
+            return
+        if self._waiting is not None:
+            self._waiting.append(string)
             return
         try:
             _append(self._path, _format(string))
@@ -69,6 +89,8 @@ class InputHistory(History):
 
         Raises nothing; a file that cannot be changed is reported like one that cannot be written.
         """
+        if self._waiting:
+            self._waiting = [each for each in self._waiting if each != string]
         try:
             _remove(self._path, string)
         except FileNotFoundError:

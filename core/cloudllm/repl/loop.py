@@ -7,11 +7,13 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudllm import paths, streams
 from cloudllm.early import EarlyTerminal
-from cloudllm.errors import BudgetExceeded, CloudLLMError, MissingKey, Refused
+from cloudllm.errors import BudgetExceeded, CloudLLMError, MissingKey, Refused, UsageError
+from cloudllm.repl import later
 from cloudllm.repl.app import ChatApp
 from cloudllm.repl.chat import Chat, Compose
 from cloudllm.repl.completion import ChatCompleter
@@ -20,20 +22,26 @@ from cloudllm.repl.early_settings import EarlySettings
 from cloudllm.repl.history import InputHistory
 from cloudllm.repl.keys import ChatKeys
 from cloudllm.repl.lines import one_line, rows
+from cloudllm.repl.opening import Opening
 from cloudllm.repl.queue import Queue, Submission
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.screen import TerminalScreen
-from cloudllm.repl.secrets import asks_secret, without_secret
+from cloudllm.repl.secrets import asks_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
 from cloudllm.repl.statusrow import StatusRow, hints
 from cloudllm.repl.style import BOLD
+from cloudllm.repl.unsent import Unsent
 from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:  # they take a while, and the first key comes before them
     from cloudllm.events import Event
+    from cloudllm.messages import Message
     from cloudllm.repl.statuskeeper import StatusKeeper
     from cloudllm.repl.theme import Theme
     from cloudllm.repl.turnview import TurnView
+
+_OPENING = Opening()
+_OPENING_WAIT = 1.0  # seconds
 
 _TWICE = 2.0
 """Seconds within which a second Ctrl-C on an empty editor leaves."""
@@ -61,15 +69,18 @@ class TerminalChat(TerminalScreen):
         flags: Mapping[str, object],
         early: EarlySettings,
         terminal: EarlyTerminal,
+        opening: Opening,
     ) -> None:
         self._grammar = Grammar(early.sentinel, early.submit)
-        self._chat = Chat(compose, flags, self)
-        self._history = InputHistory(paths.state_dir() / "input-history", self.notice)
+        self._chat = Chat(compose, flags, self, opening)
+        self._history = InputHistory(
+            paths.state_dir() / "input-history", self.notice, decided=False
+        )
         self._app = ChatApp(
             keys=ChatKeys(self._grammar, self).bindings(),
             history=self._history,
             completer=ChatCompleter(self._chat),
-            hint=self._hint,
+            hint=partial(later.hint, self._chat),
             status=self._status,
             queued=self._queued,
             editing_mode=early.editing_mode,
@@ -77,11 +88,14 @@ class TerminalChat(TerminalScreen):
         )
         self._journal = DraftJournal(self._app.editor, self.notice)
         self._queue = Queue()
+        self._unsent = Unsent(self._app, self._queue, self._grammar, self.notice)
         self._hints = hints(self._grammar)
         self._row = StatusRow()
         self._keeper: StatusKeeper | None = None
         self._turn: asyncio.Task[None] | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._opened = False
         self._declined = False
         self._view: TurnView
         self._first_interrupt = -_TWICE
@@ -100,7 +114,8 @@ class TerminalChat(TerminalScreen):
         comes_back = await self._journal.finish()
         await self._chat.close(patience=_ENDING if ended else 0.0)
         self._app.print()
-        self._keep_draft(comes_back=comes_back)
+        self._history.decide(private=self._chat.private)
+        self._unsent.leave(comes_back=comes_back, private=self._chat.private)
         return self._code, self._failure
 
     async def _end(self, work: list[asyncio.Task[None]]) -> bool:
@@ -112,7 +127,7 @@ class TerminalChat(TerminalScreen):
             await asyncio.wait(work, timeout=_ENDING)
         if self._keeper is not None:
             self._keeper.close()
-        for task in work:
+        for task in filter(None, (*work, self._opening)):
             task.cancel()
         return turn is not None
 
@@ -126,11 +141,11 @@ class TerminalChat(TerminalScreen):
             self.notice("There is nothing to send.")
             return
         if self._chat.session is not None:  # until there is one, the offer stands on the screen
-            self._app.questions.choices = {}
+            self._app.questions.end_offer()
         is_command = isinstance(means, Command)
         if is_command and self._turn is None and asks_secret(means.text):
             self._app.questions.hide()
-        if self._turn is not None and _means_wait(means):
+        if self._turn is not None and later.means_wait(means):
             self._chat.wait_on()
             self._view.wait_on()
             return
@@ -144,9 +159,7 @@ class TerminalChat(TerminalScreen):
 
     def take_back(self) -> None:
         """Give the last thing that waits back for editing."""
-        submission = self._queue.take_last()
-        if submission is not None:
-            self._app.put_back(submission.draft)
+        self._unsent.take_back()
 
     def expects(self, text: str) -> bool:
         """Is this text, with Enter alone, the answer to a question or a choice?"""
@@ -157,8 +170,7 @@ class TerminalChat(TerminalScreen):
         questions = self._app.questions
         if questions.take(text):
             return
-        command = questions.choices.get(text.strip(), "")
-        questions.choices = {}
+        command = questions.chosen(text)
         if command:
             self.submit(command)
         else:
@@ -172,7 +184,7 @@ class TerminalChat(TerminalScreen):
             self._turn.cancel()
         elif self._queue:  # as while the settings are read
             self._app.questions.close()
-            self._give_back([each.means for each in self._queue.take_all()])
+            self._unsent.take_all_back()
         elif editor.text:
             editor.keep_unsent()
             editor.reset()
@@ -192,6 +204,13 @@ class TerminalChat(TerminalScreen):
         """Show what a turn emitted."""
         self._view.event(event)
 
+    def recall(self, turn: Sequence[Message]) -> None:
+        """Show a turn again."""
+        from cloudllm.repl.recall import recall  # noqa: PLC0415 - after the first prompt
+
+        self._echo(UserText(turn[0].content))
+        recall(self._app, self._dressed(), turn, markdown=self._chat.settings.repl.markdown)
+
     # The work behind.
 
     async def _guard_work(self) -> None:
@@ -203,9 +222,11 @@ class TerminalChat(TerminalScreen):
 
     async def _work(self) -> None:
         await asyncio.sleep(_GRACE)
-        self._journal.start()
         await self._chat.start()
-        await in_thread(_import_more)
+        self._history.decide(private=self._chat.private)
+        if not self._chat.private:
+            self._journal.start()
+        await in_thread(later.import_more)
         from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
         from cloudllm.repl import render  # noqa: PLC0415 - see above
 
@@ -216,15 +237,33 @@ class TerminalChat(TerminalScreen):
         render.preload()
         self._keeper = StatusKeeper(self._chat, self._row, self._app.refresh)
         self._keeper.renew()
-        self._connecting = asyncio.ensure_future(self._connect())
         loading = asyncio.ensure_future(self._chat.load_plugins())
         loading.add_done_callback(self._renew_status)
+        self._opening = asyncio.ensure_future(self._open())
+        await asyncio.wait([self._opening], timeout=self._patience)
+        self._opened = True
+        self._connecting = asyncio.ensure_future(self._connect())
         while not self._chat.leaving:
             submission = await self._queue.next()
             self._connecting.cancel()  # the turn makes its own, and Ctrl-C can stop that one
             await self._take_turn(submission)
         loading.cancel()
         self.leave()
+
+    async def _open(self) -> None:
+        """Begin with the conversation that is wanted; what is sent meanwhile waits for it."""
+        try:
+            await self._chat.open(person=True)
+        except UsageError as error:
+            self.notice(f"{error.message[:1].upper()}{str(error)[1:].rstrip('.')}.")
+        except Exception as error:  # noqa: BLE001 - a new conversation begins all the same
+            self.error(one_line(error))
+        self._renew_status()
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds that the first message waits for the opening, if the store is slow."""
+        return _OPENING_WAIT if self._chat.opening == _OPENING else None
 
     def _dressed(self) -> Theme:
         """The theme that is chosen; the app wears it from now on."""
@@ -295,7 +334,7 @@ class TerminalChat(TerminalScreen):
         if turn.cancelled():
             kept, session = self._chat.kept, self._chat.session
             self._view.stopped(kept, session.attempts if session is not None else ())
-            self._return(submission, kept=kept is not None)
+            self._unsent.give_back(submission, kept=kept is not None)
             return
         error = turn.exception()
         if error is not None:
@@ -306,35 +345,11 @@ class TerminalChat(TerminalScreen):
             refused = isinstance(error, Refused) and not isinstance(error, BudgetExceeded)
             if refused:  # as by a guard that has found a secret in it
                 self._history.forget(submission.draft)
-            self._return(submission, kept=False, refused=refused)
+            self._unsent.give_back(submission, kept=False, refused=refused)
             if isinstance(submission.means, UserText) and not self._chat.consent.is_open:
                 self.notice(_IS_BACK)
         elif turn.cancelling():  # it was over already; what waits is not sent all the same
-            self._return(submission, kept=True)
-
-    def _return(self, submission: Submission, *, kept: bool, refused: bool = False) -> None:
-        """Put an unanswered message and all that waited behind it back into the editor."""
-        waited = [each.means for each in self._queue.take_all()]
-        answered = kept or isinstance(submission.means, Command)
-        self._give_back(waited if answered else [submission.means, *waited], refused=refused)
-
-    def _give_back(self, returned: Sequence[Command | UserText], *, refused: bool = False) -> None:
-        """Put messages back into the editor, and name the commands that were to be run."""
-        texts = [item.text for item in returned if isinstance(item, UserText)]
-        for item in returned:
-            if isinstance(item, Command):
-                self.notice(f"Not run: {without_secret(item.text)}")
-        if texts:
-            self._app.put_back(self._grammar.encode("\n".join(texts)), refused=refused)
-
-    def _keep_draft(self, *, comes_back: bool) -> None:
-        """Leaving: what was not sent can be recalled from the history, where the queue is already."""
-        editor = self._app.editor
-        kept = bool(editor.draft.strip()) and editor.keep_unsent()
-        if comes_back:
-            self._app.print("What stood in the editor is there again next time.")
-        if (kept and not comes_back) or self._queue:
-            self._app.print("What was not sent is in the input history: press Up next time.")
+            self._unsent.give_back(submission, kept=True)
 
     def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An exception that nobody waits for: prompt_toolkit would stop the chat to show it."""
@@ -348,6 +363,7 @@ class TerminalChat(TerminalScreen):
 
     def _status(self, columns: int) -> str:
         self._row.hints = _TAKES_BACK if self._queued(columns) else self._hints
+        self._row.mode = self._app.mode
         return self._row.text(columns)
 
     def _renew_status(self, _done: object = None) -> None:
@@ -356,30 +372,8 @@ class TerminalChat(TerminalScreen):
 
     def _queued(self, columns: int) -> Sequence[str]:
         """What waits for the reply, or for the settings; not what is taken up in this moment."""
-        busy = self._turn is not None or self._keeper is None
+        busy = self._turn is not None or not self._opened
         return self._queue.rows(columns) if busy else ()
-
-    def _hint(self, draft: str) -> str:
-        if not draft.startswith("/"):
-            return ""
-        from cloudllm.repl.commands import hint  # noqa: PLC0415 - after the first prompt
-
-        return hint(self._chat, draft)
-
-
-def _means_wait(means: Command | UserText) -> bool:
-    if not isinstance(means, Command):
-        return False
-    from cloudllm.repl.commands import is_wait  # noqa: PLC0415 - a turn is under way by then
-
-    return is_wait(means.text)
-
-
-def _import_more() -> None:
-    """What the next steps import; in the event loop it would hold up the keys."""
-    from cloudllm.repl import engine, retirement, statuskeeper  # noqa: PLC0415 - see above
-
-    _ = engine, retirement, statuskeeper
 
 
 def run(
@@ -387,11 +381,12 @@ def run(
     flags: Mapping[str, object],
     early: EarlySettings,
     terminal: EarlyTerminal,
+    opening: Opening = _OPENING,
 ) -> tuple[int, CloudLLMError | None]:
     """Hold a chat on this terminal; gives the exit code and the error that ended it, if any."""
 
     async def hold() -> tuple[int, CloudLLMError | None]:
-        return await TerminalChat(compose, flags, early, terminal).run()
+        return await TerminalChat(compose, flags, early, terminal, opening).run()
 
     # The loop is never closed: closing would wait for threads, and the process ends anyway.
     with streams.contained():

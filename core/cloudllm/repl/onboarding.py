@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloudllm import keys, paths
 from cloudllm.errors import ConfigurationError, UnknownProvider, UsageError
 from cloudllm.registry import DEFAULT_PROVIDER
+from cloudllm.repl import remedy
 from cloudllm.settings import set_value
 from cloudllm.settings.keyfile import store_key
 from cloudllm.threads import in_thread
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _KEY = "key"
 _PASTE_KEY = "paste a key, kept in a private file"
 _QUESTION = "Paste the key, then Enter. It is not shown; Ctrl-C changes nothing."
+_UNCHANGED = "Nothing is changed."
 _MADE = "client-made"
 """The item of the conformance kit whose gap says what a provider lacks before it can be used."""
 
@@ -37,14 +39,28 @@ def ways(registry: Registry) -> dict[str, str]:
     """What can be chosen, what answers best first, each with a few words; imports providers."""
     inviting = [each for each in keys.bundled(registry.plugins) if each.invitation]
     inviting.sort(key=lambda each: (each.offline, not each.requires, each.name))
-    return {_KEY: _PASTE_KEY, **{each.name: each.invitation or "" for each in inviting}}
+    return {_KEY: _PASTE_KEY, **{each.name: _invitation(each) for each in inviting}}
+
+
+def _invitation(provider: Provider) -> str:
+    """What a provider invites with, and what has to be installed first."""
+    missing = ", ".join(_missing(provider))
+    return f"{provider.invitation}{f' (not installed: {missing})' if missing else ''}"
+
+
+def _missing(provider: Provider) -> list[str]:
+    """The packages that a provider needs and does not find."""
+    needs = provider.requires.items()
+    return [package for module, package in needs if find_spec(module) is None]
 
 
 async def offer(chat: Chat, why: str) -> None:
     """Show what can be chosen, below one line that says why, and let a number choose."""
     found = await in_thread(partial(ways, chat.registry))
     numbers = {str(number): f"/setup {word}" for number, word in enumerate(found, 1)}
-    typed = chat.screen.offer({**numbers, str(len(found) + 1): ""})
+    starts = await in_thread(partial(_key_starts, chat.registry))
+    secrets = dict.fromkeys(starts, f"/setup {_KEY}")
+    typed = chat.screen.offer({**numbers, str(len(found) + 1): ""}, secrets)
     how = "Choose (Enter: not now):" if typed else "Choose, as with /setup 1:"
     lines = [f"  {number}  {text}" for number, text in zip(numbers, found.values(), strict=True)]
     chat.screen.output("\n".join([f"{why}. {how}", *lines]))
@@ -67,7 +83,7 @@ async def choose(chat: Chat, choice: str) -> None:
     if name:
         await _settle_on(chat, name)
     else:
-        chat.screen.notice("Nothing is changed.")
+        chat.screen.notice(_UNCHANGED)
 
 
 async def _with_new_key(chat: Chat) -> str:
@@ -102,6 +118,11 @@ async def _provider_of(chat: Chat, key: str) -> Provider:
     return found
 
 
+def _key_starts(registry: Registry) -> list[str]:
+    """How the keys begin that can be recognised."""
+    return [start for each in keys.bundled(registry.plugins) for start in each.key_prefix]
+
+
 def recognised(registry: Registry, key: str) -> Provider | None:
     """The bundled provider whose keys begin as this one; what others declare could catch a key."""
     matching = [
@@ -115,15 +136,19 @@ def recognised(registry: Registry, key: str) -> Provider | None:
 
 async def _settle_on(chat: Chat, name: str) -> None:
     """Use a provider's model, in this chat and from now on."""
+    model = await _model(chat, name)
     try:
-        client = await chat.use_model(await _model(chat, name))
-    except ConfigurationError:
+        client = await chat.use_model(model)
+    except ConfigurationError as error:
         provider = chat.registry.provider(name)
-        if any(find_spec(module) is None for module in provider.requires):
+        if _missing(provider):
             for gap in provider.known_gaps:  # what else it lacks
                 if gap.item == _MADE:
                     chat.screen.notice(f"{provider.label}: {gap.reason}")
-        raise
+        if not await remedy.accepted(chat, error):
+            chat.screen.notice(_UNCHANGED)
+            return
+        client = await chat.use_model(model)
     path = paths.config_file()
     await in_thread(partial(set_value, path, "model", client.id))
     chat.screen.notice(f"{client.id} answers from now on: model in {path} says so.")

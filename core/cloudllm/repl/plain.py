@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from cloudllm import streams
 from cloudllm.errors import PartialReply, UsageError
 from cloudllm.messages import Message, Status
+from cloudllm.repl import chores
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands import is_wait, submit
 from cloudllm.repl.jsonscreen import JsonScreen
@@ -64,7 +65,10 @@ class PlainChat:
     async def run(self) -> int:
         """Read to the end, or to `/quit`, or to the first turn that fails in a pipe."""
         try:
-            return await self._hold()
+            code = await self._hold()
+            if not self._interactive:
+                await chores.expire(self._chat)
+            return code
         finally:
             await self._chat.close(patience=_PATIENCE)
 
@@ -79,11 +83,24 @@ class PlainChat:
             self._screen.notice(f"{settings.sentinel} on a line of its own sends; Ctrl-D leaves.")
         self._grammar = Grammar(settings.sentinel)
         self._reader = BlockReader(self._grammar)
+        await self._open()
         while (line := await self._next_line()) is not None:
             if not await self._submit(self._reader.feed(line)):
                 return self._code
         await self._submit(self._reader.end())
         return self._code
+
+    async def _open(self) -> None:
+        """Begin with the conversation that is wanted; a person can go on without it.
+
+        Raises:
+            UsageError: there is no such conversation, and nobody is there to be told.
+        """
+        opening = self._chat.open(person=self._interactive)
+        if self._interactive:
+            await self._settle(opening)
+        else:
+            await opening
 
     @property
     def _code(self) -> int:
@@ -235,7 +252,10 @@ def ask(make_chat: Callable[[PlainScreen], Chat], text: str, *, as_json: bool = 
     async def turn() -> int:
         try:
             await chat.start()
-            return _one_shot_code(await chat.send(text))
+            await chat.open(person=False)
+            code = _one_shot_code(await chat.send(text))
+            await chores.expire(chat)
+            return code
         finally:
             await chat.close(patience=_PATIENCE)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TextIO
 
 from cloudllm import streams
@@ -22,10 +23,17 @@ from cloudllm.events import (
     Trimmed,
     TurnFinished,
 )
-from cloudllm.messages import Message, Status
+from cloudllm.messages import Message, Role, Status
 from cloudllm.repl import wording
+from cloudllm.repl.choices import Choice, Peek, chosen, numbered
+from cloudllm.repl.ends import ends
 from cloudllm.repl.render.sanitize import PipeText, Sanitizer, clean
 from cloudllm.repl.waiting import sending
+
+_LONG = 2.0
+"""Seconds of connecting after which it is said."""
+
+_SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant"}
 
 
 class PlainScreen:
@@ -55,9 +63,11 @@ class PlainScreen:
         self._began: float | None = None
         self._ends_line = True
         self._begun = False
+        self._look: asyncio.TimerHandle | None = None
 
     def event(self, event: Event) -> None:
         """Show what a turn emitted."""
+        self._look_no_more()
         self._began = self._began or time.monotonic()
         self.silent = isinstance(event, Stalled)
         match event:
@@ -66,9 +76,7 @@ class PlainScreen:
             case ReasoningDelta(text):
                 self._think(text)
             case RequestSent(model):
-                self._begun = False
-                self._filter = Sanitizer() if streams.out().isatty() else PipeText()
-                self._aside(sending(model))
+                self._sent(model)
             case Summarizing():
                 self._aside(wording.summarizing_notice(event))
             case Trimmed():
@@ -116,7 +124,24 @@ class PlainScreen:
         self.notice(question)
         return await self.answer(secret)
 
-    def offer(self, choices: Mapping[str, str]) -> bool:  # noqa: ARG002 - the contract
+    async def choose(self, what: str, choices: Sequence[Choice], peek: Peek) -> int | None:  # noqa: ARG002 - the contract
+        """List them with their numbers, and ask for one."""
+        if self.answer is None:
+            raise UsageError(
+                "nobody is there who could choose", advice="Name the conversation by its key"
+            )
+        self.output(numbered(choices))
+        return chosen(await self.ask(f"{what}: which number? Enter alone takes none."), choices)
+
+    def recall(self, turn: Sequence[Message]) -> None:
+        """Show the ends of what was said, to a person."""
+        if self.asks:
+            for message in turn:
+                head, left_out, tail = ends(message.content)
+                middle = f"\n… {left_out}\n" if left_out else ""
+                self.output(f"{_SPEAKERS.get(message.role, 'Tool')}:\n{head}{middle}{tail}")
+
+    def offer(self, choices: Mapping[str, str], secrets: Mapping[str, str]) -> bool:  # noqa: ARG002 - the contract
         """What is typed alone is a line like any other."""
         return False
 
@@ -130,6 +155,15 @@ class PlainScreen:
     def clipboard(self, text: str) -> bool:  # noqa: ARG002 - what a screen of this kind cannot do
         """Refuse: nothing but text goes out here, and the terminal's clipboard needs a sequence."""
         return False
+
+    def _sent(self, model: str) -> None:
+        """Say that a request goes out; its reply begins anew."""
+        self._begun = False
+        self._filter = Sanitizer() if streams.out().isatty() else PipeText()
+        self._aside(sending(model))
+        if self._talkative:
+            loop = asyncio.get_running_loop()
+            self._look = loop.call_later(_LONG, self._say_connecting)
 
     def _answer(self, text: str) -> None:
         if not self._begun:
@@ -167,8 +201,21 @@ class PlainScreen:
         self._began = None
         self._aside(wording.closing(reply, event.attempts, seconds))
 
+    def _say_connecting(self) -> None:
+        """Say that the connection is still being made, if it is."""
+        from cloudllm import gateway  # noqa: PLC0415 - a request is out, so it is imported
+
+        if gateway.stage() == "connecting":
+            self._aside("Still connecting…")
+
+    def _look_no_more(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
     def _finish(self) -> None:
         """End the lines that are open."""
+        self._look_no_more()
         self._end_thinking()
         self._write(self._filter.end())
         if not self._ends_line:

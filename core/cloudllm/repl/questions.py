@@ -13,18 +13,37 @@ from cloudllm.repl.buffer import DraftBuffer
 
 
 class Questions:
-    """The question that is open, if one is.
-
-    `choices` are the texts that Enter alone takes while an offer is open, each with the command
-    that it stands for; "" stands for none.
-    """
+    """The question that is open, if one is; and the offer, whose choices Enter alone takes."""
 
     def __init__(self, editor: DraftBuffer) -> None:
         self._editor = editor
         self._answer: asyncio.Future[str] | None = None
         self._early: str | None = None
         self._memory: _Memory | None = None
-        self.choices: Mapping[str, str] = {}
+        self._choices: Mapping[str, str] = {}
+        self._secrets: Mapping[str, str] = {}
+        self._pasted = False  # a secret stands in the editor that nobody has asked for yet
+        editor.on_text_changed += lambda _editor: self._look()
+
+    def offer(self, choices: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+        """Let each text of `choices`, typed alone, stand for its command, and "" for none.
+
+        What begins as one of `secrets` is not shown, and answers the question of its command.
+        """
+        self._choices, self._secrets = {**choices, "": ""}, secrets
+
+    def chosen(self, text: str) -> str:
+        """The command that was chosen by this text, "" for none; the offer is over."""
+        command = self._asking(text)
+        if command:
+            self._early = text
+        command = command or self._choices.get(text.strip(), "")
+        self.end_offer()
+        return command
+
+    def end_offer(self) -> None:
+        """Offer nothing any more."""
+        self._choices = self._secrets = {}
 
     @property
     def is_open(self) -> bool:
@@ -33,15 +52,17 @@ class Questions:
 
     def expects(self, text: str) -> bool:
         """Does Enter alone give this text as an answer, or choose by it?"""
-        return self.is_open or self._editor.hidden or text.strip() in self.choices
+        return self.is_open or self._editor.hidden or text.strip() in self._choices
 
     def hide(self) -> None:
-        """Hide what is typed from now on: the question comes that it answers."""
-        self._editor.reset()
-        self._hide()
+        """Hide what is typed from now on: the question comes that it answers, if nothing has."""
+        if self._early is None:
+            self._editor.reset()
+            self._hide()
 
     async def ask(self, *, secret: bool) -> str:
         """Wait for the answer; what stands in the editor waits meanwhile."""
+        self._pasted = False
         if not secret:
             self.close()  # what was typed ahead, hidden, is for another question
         if self._early is not None:
@@ -79,11 +100,27 @@ class Questions:
         self._answer = self._early = None
         self._show()
 
+    def _asking(self, text: str) -> str:
+        """The command that asks for a secret which begins so."""
+        begun = text.lstrip()
+        found = (command for start, command in self._secrets.items() if begun.startswith(start))
+        return next(found, "")
+
+    def _look(self) -> None:
+        """Hide a secret that comes before it is asked for, as long as anything of it is there."""
+        if self._pasted and not self._editor.text:
+            self._pasted = False
+            self._show()
+        elif not self._editor.hidden and not self.is_open and self._asking(self._editor.text):
+            self._pasted = True
+            self._hide()
+
     def _hide(self) -> None:
         self._editor.hidden = True
         self._memory = self._memory or _Memory()
 
     def _show(self) -> None:
+        self._pasted = False
         if self._editor.hidden:
             self._editor.reset()
             self._editor.hidden = False

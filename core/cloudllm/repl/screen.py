@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cloudllm.errors import CloudLLMError, MissingKey
 from cloudllm.repl.app import ChatApp
+from cloudllm.repl.ends import ends
 from cloudllm.repl.lines import rows
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.secrets import without_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
 from cloudllm.repl.style import BOLD, DIM, RED, styled
 
-_HELP_WITH_KEY = "/setup helps: it takes a key, or begins without one."
+if TYPE_CHECKING:
+    from cloudllm.repl.choices import Choice, Peek
 
-_ECHOED, _ECHOED_LINES = 1_600, 12
-"""Characters and lines that are repeated of each end of a long message; all of it is sent."""
+_HELP_WITH_KEY = "/setup helps: it takes a key, or begins without one."
 
 
 class TerminalScreen:
@@ -59,15 +61,19 @@ class TerminalScreen:
         self._commit("> ***" if secret else f"> {clean(answer, one_line=True)}")
         return answer
 
-    def offer(self, choices: Mapping[str, str]) -> bool:
+    async def choose(self, what: str, choices: Sequence[Choice], peek: Peek) -> int | None:
+        """Let the person choose in the picker."""
+        return await self._app.choose(what, choices, peek)
+
+    def offer(self, choices: Mapping[str, str], secrets: Mapping[str, str]) -> bool:
         """Let Enter alone choose one of these commands, unless something else is being written."""
         if self._app.editor.text:
             return False
-        self._app.questions.choices = {**choices, "": ""}
+        self._app.questions.offer(choices, secrets)
         return True
 
     def _echo(self, submission: Command | UserText) -> None:
-        head, left_out, tail = _ends(without_secret(submission.text))
+        head, left_out, tail = ends(without_secret(submission.text))
         self._commit(*_echoed(head, "> "))
         if left_out:
             self._commit(styled(f"  … {left_out}", DIM), *_echoed(tail, "  "))
@@ -79,14 +85,3 @@ class TerminalScreen:
 def _echoed(text: str, mark: str) -> list[str]:
     lines = clean(text).expandtabs().split("\n")
     return [f"{'  ' if number else mark}{line}" for number, line in enumerate(lines)]
-
-
-def _ends(text: str) -> tuple[str, str, str]:
-    """The beginning of a long text, how much is left out, and its end, where the question may be."""
-    if len(text) <= 2 * _ECHOED and text.count("\n") < 2 * _ECHOED_LINES:
-        return text, "", ""
-    head = "\n".join(text[:_ECHOED].split("\n")[:_ECHOED_LINES])
-    tail = "\n".join(text[-_ECHOED:].split("\n")[-_ECHOED_LINES:])
-    hidden = text[len(head) : -len(tail)]
-    lines = hidden.strip("\n").count("\n") + 1
-    return head, f"{lines:,} more lines" if lines > 1 else f"{len(hidden):,} more characters", tail

@@ -57,7 +57,8 @@ class StatusKeeper:
         chat, row, session = self._chat, self._row, self._chat.session
         row.parts = chat.settings.repl.status
         row.model = chat.model
-        row.marks = [*([] if chat.settings.repl.markdown else ["plain"]), *_near(self._standings)]
+        marks = {"private": chat.private, "plain": not chat.settings.repl.markdown}
+        row.marks = [*(name for name, holds in marks.items() if holds), *_near(self._standings)]
         if session is not None:
             model, window = self._window
             row.tokens = _tokens(session, window if model == session.client.id else None)

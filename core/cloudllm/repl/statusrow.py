@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from cloudllm.repl.cells import cut, fitting, width
 from cloudllm.repl.render.sanitize import clean
@@ -21,27 +20,39 @@ _DROPPED = ("plugins", "tokens", "cost", "marks")
 _BETWEEN, _BEFORE_HINT = " · ", "  "
 
 
-@dataclass(slots=True)
 class StatusRow:
     """What is known for the row; only the `parts` are shown, and none at all hides it.
 
     Everything but `hints` may be foreign text. `hints` is one hint in several wordings, the longest
-    first.
+    first. `mode` is the one that the keys are in, where they have several.
     """
 
-    parts: Sequence[str] = PARTS
-    model: str = "…"
-    tokens: str = ""
-    cost: str = ""
-    marks: Sequence[str] = ()
-    plugins: Sequence[str] = ()
-    hints: Sequence[str] = ()
-    _made: tuple[object, str] = field(default=(None, ""), init=False, repr=False, compare=False)
+    def __init__(
+        self,
+        *,
+        parts: Sequence[str] = PARTS,
+        model: str = "…",
+        tokens: str = "",
+        cost: str = "",
+        marks: Sequence[str] = (),
+        plugins: Sequence[str] = (),
+        hints: Sequence[str] = (),
+        mode: str = "",
+    ) -> None:
+        self.parts = parts
+        self.model = model
+        self.tokens = tokens
+        self.cost = cost
+        self.marks = marks
+        self.plugins = plugins
+        self.hints = hints
+        self.mode = mode
+        self._made: tuple[object, str] = (None, "")
 
     def text(self, columns: int) -> str:
         """The row in at most so many cells, safe to show; asked at each key, it is made once."""
         known = (columns, self.model, self.tokens, self.cost, *self.parts, 0, *self.marks, 0)
-        known += (*self.plugins, 0, *self.hints)
+        known += (*self.plugins, 0, *self.hints, 0, self.mode)
         if self._made[0] != known:
             self._made = known, self._fitted(columns)
         return self._made[1]
@@ -72,7 +83,7 @@ class StatusRow:
             "model": (self.model,),
             "tokens": (self.tokens,),
             "cost": (self.cost,),
-            "marks": self.marks,
+            "marks": (self.mode, *self.marks),
             "plugins": self.plugins,
         }
         return [

@@ -1,4 +1,4 @@
-"""What has been said, as text: turns by number, one in full, all as Markdown, code blocks (pure)."""
+"""What has been said, as text: turns by number, one in full, code blocks (pure)."""
 
 from __future__ import annotations
 
@@ -49,6 +49,14 @@ def turns(history: Sequence[Message]) -> list[SpokenTurn]:
     ]
 
 
+def last_turn(history: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages of the last turn; none if there is no turn."""
+    for at in range(len(history) - 1, -1, -1):
+        if history[at].role is Role.USER:
+            return tuple(history[at:])
+    return ()
+
+
 def overview(history: Sequence[Message]) -> str:
     """Every turn with its number and the first line of each message."""
     return "\n".join(line for turn in turns(history) for line in _brief(turn))
@@ -57,13 +65,6 @@ def overview(history: Sequence[Message]) -> str:
 def in_full(turn: SpokenTurn) -> str:
     """All of a turn, each message under its name."""
     return "\n\n".join(f"{_speaker(each)}:\n{_content(each)}" for each in turn.messages)
-
-
-def as_markdown(history: Sequence[Message], system_prompt: str) -> str:
-    """The conversation as a document; what was said stands in it unchanged."""
-    prompt = (Message(Role.SYSTEM, system_prompt),) if system_prompt else ()
-    parts = [f"## {_speaker(each)}\n\n{_content(each)}" for each in (*prompt, *history)]
-    return "\n\n".join(["# Conversation", *parts]).rstrip("\n") + "\n"
 
 
 @lru_cache(maxsize=1)  # while "/copy code" is typed, it is asked at each key

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from cloudllm import gateway
 from cloudllm.events import (
     Event,
     FellBack,
@@ -106,7 +107,10 @@ class TurnView:
         self._reply.feed(delta)
 
     def _say_what_is_waited_for(self) -> None:
-        text = self._waiting.row(time.monotonic(), self._app.columns)
+        stage = gateway.stage()
+        if stage == "loading" and self._command:  # which may not need what is loaded
+            stage = ""
+        text = self._waiting.row(time.monotonic(), self._app.columns, stage)
         self._app.indicate([("class:waiting", text)])
 
     def _close(self, reply: Message, attempts: Sequence[Attempt]) -> None:

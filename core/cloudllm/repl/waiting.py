@@ -19,6 +19,9 @@ FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 PERIOD = 0.1
 """Seconds from one frame to the next."""
 
+_STAGES = {"loading": "Getting ready…", "connecting": "Connecting…"}
+"""What is done before a request can go out, as the gateway names it."""
+
 _BYTES_PER_TOKEN = 4
 _MEASURED = 0.5
 """Seconds of a reply after which its speed can be told."""
@@ -39,6 +42,7 @@ class Waiting:
     def __init__(self, doing: str, began: float) -> None:
         self.began = began
         self._doing = doing
+        self._stage = ""
         self._retry: tuple[Retrying, float] | None = None
         self._silence: tuple[Stalled, float] | None = None
         self._endless = False
@@ -72,8 +76,12 @@ class Waiting:
         """The deadlines do not hold any more."""
         self._endless = True
 
-    def row(self, now: float, columns: int) -> str:
-        """One row, safe to show, such as `⠹ Waiting for the reply… openai/gpt-6-luna 1.2 s`."""
+    def row(self, now: float, columns: int, stage: str = "") -> str:
+        """One row, safe to show, such as `⠹ Waiting for the reply… openai/gpt-6-luna 1.2 s`.
+
+        `stage` is the gateway's: what it does before it can send.
+        """
+        self._stage = stage if self._first is None else ""
         seconds = now - self.began
         frame = FRAMES[int(seconds / PERIOD) % len(FRAMES)]
         wordings = [clean(text, one_line=True) for text in self._wordings(now, seconds)]
@@ -94,10 +102,12 @@ class Waiting:
             stalled, since = self._silence
             return self._no_text(now - since, stalled.limit)
         took = f"{seconds:.1f} s"
-        doing = self._doing.partition("…")[0]
-        speed = self._speed(now)
+        whole, speed = self._doing, self._speed(now)
+        if self._stage:
+            whole = f"{_STAGES[self._stage]}{whole.partition('…')[2]}"
+        doing = whole.partition("…")[0]
         return [
-            f"{self._doing} {took}{speed}",
+            f"{whole} {took}{speed}",
             f"{doing}… {took}{speed}",
             f"{doing.partition(' ')[0]}… {took}{speed}",
             f"{doing.partition(' ')[0]}… {took}",
@@ -107,7 +117,8 @@ class Waiting:
         """About how many tokens a second have come since the first one, if any have."""
         if self._first is None or now - self._first < _MEASURED:
             return ""
-        return f" · ~{self._bytes / _BYTES_PER_TOKEN / (now - self._first):.0f} tokens/s"
+        speed = round(self._bytes / _BYTES_PER_TOKEN / (now - self._first))
+        return f" · ~{speed} token{'s' * (speed != 1)}/s"
 
     def _no_text(self, seconds: float, limit: float | None) -> list[str]:
         said = f"No text for {seconds:.0f} s"

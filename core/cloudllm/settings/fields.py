@@ -94,6 +94,8 @@ def _sentinel(value: str) -> str:
     return value
 
 
+_AGES = 100_000  # days; what is older than 1970 in milliseconds would be nothing
+
 _Float = Annotated[float, BeforeValidator(_number)]
 _Int = Annotated[int, BeforeValidator(_number)]
 _Text = Annotated[str, AfterValidator(_one_printable_line)]
@@ -257,6 +259,32 @@ class Budget(Section):
     allow_unknown: Annotated[_Names, Expects("a list of model ids")] = Field(
         default=[],
         description="Models that may be used under a budget although nobody knows their price.",
+    )
+
+
+class History(Section):
+    """What is kept of conversations."""
+
+    private: Annotated[bool, Expects("true or false")] = Field(
+        default=False, description="Keep nothing of a chat on the disk, as with `--private`."
+    )
+    keep_days: Annotated[
+        Annotated[_Int, Field(gt=0, le=_AGES)] | None,
+        BeforeValidator(_none),
+        Expects(f'a whole number of days from 1 to {_AGES:,}, or "none"'),
+    ] = Field(
+        default=None,
+        description="Purge conversations that have not changed for so many days; "
+        '"none" keeps them all.',
+    )
+    title_model: Annotated[
+        _Text | None,
+        BeforeValidator(_none),
+        Expects('a model id such as openai/gpt-6-luna, or "none"'),
+    ] = Field(
+        default=None,
+        description="A model that is asked for the titles of conversations, which costs a little; "
+        '"none" takes them from the first message.',
     )
 
 

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     repl: fields.Repl = fields.Repl()
     plugins: fields.Plugins = fields.Plugins()
     budget: fields.Budget = fields.Budget()
+    history: fields.History = fields.History()
     fallback: fields.Fallback = Field(
         default=[],
         description="The models to ask, in this order, when the model fails before its reply began.",

@@ -1,1 +1,1 @@
-"""What is kept in the store, one SQLite file: the ledger of all calls, unsent drafts."""
+"""What is kept in the store, one SQLite file: conversations, unsent drafts, the ledger of calls."""

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudllm import paths
 from cloudllm.errors import StoreDamaged, StoreError
-from cloudllm.store import lock, migrations
+from cloudllm.store import backup, damage, failures, lock, migrations, readonly
 
 if TYPE_CHECKING:
     from sqlite3 import Connection, Error
 
 FILE = "store.db"
+_EFFECTIVE = os.access in os.supports_effective_ids
 _PATIENCE = 10.0  # seconds; what holds the file for longer is no ordinary writer
-_BESIDE = ("", "-wal", "-shm", "-journal")
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_REASONS = {
-    "SQLITE_BUSY": ("another program holds it", "End the other program, then try again"),
-    "SQLITE_LOCKED": ("another program holds it", "End the other program, then try again"),
-    "SQLITE_FULL": ("the disk is full", "Make room on the disk"),
-    "SQLITE_READONLY": ("it may not be written", "Make it and its folder writable for you"),
-    "SQLITE_CANTOPEN": ("it cannot be opened", "Make it and its folder writable for you"),
-    "SQLITE_PERM": ("it may not be opened", "Make it and its folder writable for you"),
-    "SQLITE_IOERR": ("the disk reports an error", "Check the disk"),
-}
 
 
 def default_path() -> Path:
@@ -39,134 +29,242 @@ def default_path() -> Path:
 class Store:
     """The file at `path`; used by one thread from its first use to `close`.
 
-    `patience` is how many seconds to wait for other processes.
+    One that a newer version wrote, or that may not be written, can be read as far as that goes.
+    Foreign keys are enforced, so what hangs on a row is to be deleted before it. `patience` is how
+    many seconds to wait for other processes.
     """
 
     def __init__(self, path: Path, *, patience: float = _PATIENCE) -> None:
         self.path = path
+        self._lock = self._beside(".lock")
         self._patience = patience
         self._connection: Connection | None = None
         self._inode: int | None = None
+        self._log_inode: int | None = None
+        self._is_wal = False
+        self._is_newer = False
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
         """One transaction, alone among all processes; it is undone if the block raises.
+
+        A `durable` one outlives a power cut; it waits for the disk, some milliseconds.
 
         Raises:
             StoreDamaged: the file was damaged; it has been set aside, and the next use makes a new one.
             StoreError: it cannot be opened or written; the message says why.
         """
+        with (
+            self.alone() as connection,
+            self._synchronous(connection, durable),
+            _transaction(connection),
+        ):
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """As `write`, but outside of a transaction: neither the log nor the pages can go within one."""
         with self._in_words():
-            self._make_folder()
-            with self._alone():
+            if self._connection is None or not self._is_there():
+                self._make_folder()
+            with self._locked():
                 connection = self._opened()
-                with _transaction(connection):
-                    yield connection
+                if self._is_newer:
+                    raise self._newer()
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A look at what is there; waits for nobody who writes, and raises as `write` does."""
         with self._in_words():
-            if self._connection is None or not self._is_there():
-                self._make_folder()
-                with self._alone():
-                    self._opened()
-            yield self._opened()
+            refused = self._prepared()
+            if refused is None:
+                yield self._opened()
+                return
+        with self._in_words(may_set_aside=False), readonly.reading(self.path) as connection:
+            if connection is None:
+                raise refused
+            yield connection
 
     def close(self) -> None:
         """Close the file until it is used again."""
         connection, self._connection = self._connection, None
         if connection is not None:
             # Who closes last writes back the WAL.
-            with suppress(OSError, connection.Error), self._alone():
+            with suppress(OSError, connection.Error), self._locked():
                 connection.close()
             connection.close()
+
+    def _prepared(self) -> OSError | Error | None:
+        """Open the file to read; what is given back is why it can't be opened to write as well."""
+        import sqlite3  # noqa: PLC0415 - not before the first prompt
+
+        if self._connection is not None and self._is_there():
+            return None
+        try:
+            self._make_folder()
+            with self._locked():
+                self._opened()
+        except (OSError, sqlite3.OperationalError) as error:
+            if failures.is_for_reading_only(error) and not self._connection:
+                return error
+            raise
+        return None
 
     def _make_folder(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _alone(self) -> AbstractContextManager[None]:
-        return lock.held(self.path.with_name(f"{self.path.name}.lock"), self._patience)
+    def _locked(self) -> AbstractContextManager[None]:
+        return lock.held(self._lock, self._patience)
+
+    @contextmanager
+    def _synchronous(self, connection: Connection, durable: bool) -> Iterator[None]:  # noqa: FBT001
+        """Wait for the disk at the end of the transaction; without a WAL that is always so."""
+        if not (durable and self._is_wal):
+            yield
+            return
+        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            connection.execute("PRAGMA synchronous = NORMAL")
 
     def _opened(self) -> Connection:
         if self._connection is not None and not self._is_there():
-            self._connection.close()  # another process has set it aside
+            self._leave(self._connection)
             self._connection = None
         if self._connection is None:
             self._connection = self._open()
         return self._connection
 
     def _is_there(self) -> bool:
-        try:
-            return self.path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            return False
+        return _inode(self.path) == self._inode is not None
+
+    def _leave(self, connection: Connection) -> None:
+        """Close a file that was set aside, or replaced; its log is not to be taken for the new one's.
+
+        SQLite would overwrite the new file with what is in it. One that is in another place by now
+        gets all that was written to it.
+        """
+        log = self._beside("-wal")
+        if self._log_inode is not None and _inode(log) == self._log_inode:
+            with suppress(connection.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            for each in (log, self._beside("-shm")):
+                each.unlink(missing_ok=True)
+        connection.close()
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
 
     def _open(self) -> Connection:
         import sqlite3  # noqa: PLC0415 - not before the first prompt
 
-        # What SQLite creates itself can be read by everyone for a moment; WAL files take its mode.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._create()
         connection = sqlite3.connect(
             self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
-        self._inode = self.path.stat().st_ino
+        self._inode = _inode(self.path)
         try:
             self._set_up(connection)
+            self._log_inode = _inode(self._beside("-wal"))
         except BaseException:
             connection.close()
             raise
         return connection
 
+    def _create(self) -> None:
+        """Make the file, if there is none, for its owner alone; SQLite would do so a moment later.
+
+        One that is there must not be opened: to close it would take all locks that this process has
+        on it; another one would then remove the WAL, and with it what is written later.
+        """
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            if self.path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+            if not os.access(self.path, os.W_OK, effective_ids=_EFFECTIVE):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+
     def _set_up(self, connection: Connection) -> None:
+        connection.execute("PRAGMA secure_delete = ON")  # nothing stays of what was removed
         found = migrations.version(connection)
-        if found > len(migrations.STEPS):
-            raise StoreError(
-                f"{self.path}: a newer version of cloudllm wrote it, so it is left as it is",
-                advice="Update cloudllm",
-            )
+        self._is_newer = found > len(migrations.STEPS)
+        if self._is_newer:
+            connection.execute("PRAGMA query_only = ON")
+            return
         (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if journal != "wal":  # a network file system, perhaps
             connection.execute("PRAGMA journal_mode = TRUNCATE")
-        connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
+        self._is_wal = journal == "wal"
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._is_wal else 'FULL'}")
         if found < len(migrations.STEPS):
-            with _transaction(connection):
-                migrations.migrate(connection)
+            self._migrate(connection, found)
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    def _migrate(self, connection: Connection, found: int) -> None:
+        if found:
+            self._back_up(connection)
+        with _transaction(connection):
+            migrations.migrate(connection)
+
+    def _back_up(self, connection: Connection) -> None:
+        import sqlite3  # noqa: PLC0415 - see above
+
+        try:
+            backup.back_up(connection, self.path, len(migrations.STEPS))
+        except OSError as error:
+            raise _no_backup(self.path, failures.of_system(self.path, error)) from error
+        except sqlite3.OperationalError as error:
+            raise _no_backup(self.path, failures.of(self.path, error)) from error
+
+    def _newer(self) -> StoreError:
+        return StoreError(
+            f"{self.path}: a newer version of cloudllm wrote it, so it is left as it is",
+            advice="Update cloudllm",
+        )
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _in_words(self, *, may_set_aside: bool = True) -> Iterator[None]:
         import sqlite3  # noqa: PLC0415 - see above
 
         try:
             yield
-        except TimeoutError:
-            raise self._unusable(*_REASONS["SQLITE_BUSY"]) from None
         except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
-            raise self._unusable(reason, _REASONS["SQLITE_PERM"][1]) from error
+            raise failures.of_system(self.path, error) from error
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            if failures.is_index_damage(error):
+                raise self._mended(error) from error
+            if failures.is_damage(error) and may_set_aside:
+                raise self._set_aside() from error
+            raise failures.of(self.path, error) from error
 
-    def _translated(self, error: Error) -> StoreError:
-        name = getattr(error, "sqlite_errorname", None) or ""
-        if name.startswith(_DAMAGED):
-            return self._set_aside()
-        for prefix, (reason, advice) in _REASONS.items():
-            if name.startswith(prefix):
-                return self._unusable(reason, advice)
-        return self._unusable(str(error), "Set the file aside, then try again")
+    def _mended(self, error: Error) -> StoreError:
+        """Make a damaged index for searching anew: no text is lost with it."""
+        import sqlite3  # noqa: PLC0415 - see above
 
-    def _unusable(self, reason: str, advice: str) -> StoreError:
-        return StoreError(f"{self.path}: {reason}", advice=advice)
+        try:
+            with self._locked():
+                connection = self._opened()
+                with _transaction(connection):
+                    is_mended = damage.mend_index(connection)
+        except (OSError, sqlite3.Error):
+            is_mended = False
+        if not is_mended:
+            return failures.of(self.path, error)
+        return failures.unusable(
+            self.path, "its index was damaged, and has been made anew", "Try again"
+        )
 
     def _set_aside(self) -> StoreError:
         """Rename the damaged file, unless another process has done so already."""
         self.close()
         try:
-            with self._alone():
+            with self._locked():
                 if not self._is_there():
                     return StoreDamaged(f"{self.path} was damaged, and a new one has begun")
-                kept = self._rename()
+                kept = damage.set_aside(self.path)
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
             return StoreError(f"{self.path}: it is damaged and cannot be set aside: {reason}")
@@ -174,19 +272,12 @@ class Store:
             f"{self.path} was damaged; it is kept as {kept.name}, and a new one begins"
         )
 
-    def _rename(self) -> Path:
-        stem = f"{self.path.name}.damaged-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-        kept = self.path.with_name(stem)
-        number = 1
-        while kept.exists():
-            number += 1
-            kept = self.path.with_name(f"{stem}-{number}")
-        for suffix in _BESIDE:
-            with suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + suffix).rename(
-                    kept.with_name(kept.name + suffix)
-                )
-        return kept
+
+def _inode(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_ino  # noqa: PTH116 - for each batch
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager
@@ -200,3 +291,11 @@ def _transaction(connection: Connection) -> Iterator[None]:
         with suppress(connection.Error):  # a full disk has undone it already
             connection.execute("ROLLBACK")
         raise
+
+
+def _no_backup(path: Path, why: StoreError) -> StoreError:
+    reason = why.message.removeprefix(f"{path}: ")
+    return StoreError(
+        f"{path}: it must be brought up to date, and cannot be backed up before: {reason}",
+        advice=why.advice,
+    )

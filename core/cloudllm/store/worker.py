@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +17,8 @@ class Worker:
     def __init__(self, idle: Callable[[], None]) -> None:
         self._idle = idle
         self._jobs: deque[Callable[[], object]] = deque()
+        self._later: list[tuple[float, int, Callable[[], object]]] = []
+        self._count = 0
         self._changed = threading.Condition()
         self._running = False
 
@@ -22,21 +26,43 @@ class Worker:
         """Have `job`, which raises nothing, run after all that were put before it."""
         with self._changed:
             self._jobs.append(job)
-            self._changed.notify()
-            if not self._running:
-                threading.Thread(target=self._run, name="cloudllm-store", daemon=True).start()
-                self._running = True
+            self._wake()
+
+    def put_later(self, seconds: float, job: Callable[[], object]) -> None:
+        """Have `job` run when that time has passed; what is put meanwhile runs before it."""
+        with self._changed:
+            self._count += 1  # jobs themselves can't be compared
+            heapq.heappush(self._later, (time.monotonic() + seconds, self._count, job))
+            self._wake()
+
+    def _wake(self) -> None:
+        self._changed.notify()
+        if not self._running:
+            threading.Thread(target=self._run, name="cloudllm-store", daemon=True).start()
+            self._running = True
 
     def _run(self) -> None:
-        while self._has_more(_LINGER) or self._has_more_after_idle():
-            self._jobs.popleft()()
+        while job := self._next() or self._next_after_idle():
+            job()
 
-    def _has_more(self, seconds: float) -> bool:
+    def _next(self) -> Callable[[], object] | None:
+        """Wait for the next job; `None` if there has been none for a while."""
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._jobs), seconds)
+            end = time.monotonic() + _LINGER
+            while True:
+                now = time.monotonic()
+                if self._later and self._later[0][0] <= now:
+                    self._jobs.append(heapq.heappop(self._later)[2])
+                if self._jobs:
+                    return self._jobs.popleft()
+                if not self._later and now >= end:
+                    return None
+                self._changed.wait((self._later[0][0] if self._later else end) - now)
 
-    def _has_more_after_idle(self) -> bool:
+    def _next_after_idle(self) -> Callable[[], object] | None:
         self._idle()
         with self._changed:
-            self._running = bool(self._jobs)
-            return self._running
+            self._running = bool(self._jobs or self._later)
+            if not self._running:
+                return None
+        return self._next()

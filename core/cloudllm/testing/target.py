@@ -22,6 +22,7 @@ HOOKS = (
     "cloudllm_toolbar",
     "cloudllm_context_strategies",
     "cloudllm_request",
+    "cloudllm_exporters",
     "cloudllm_event",
     "cloudllm_reply",
 )

@@ -92,7 +92,7 @@ def cloudllm_providers() -> list[Provider]:
             label="Local model",
             litellm_route="openai",
             offline=True,
-            invitation="use the local model: small, offline",
+            invitation="use the local model: small, offline, 93 MB fetched once",
             free=True,
             default_model="smollm2",
             models=(ModelInfo(name="smollm2", context_limit=4096, reasoning=False),),

@@ -37,7 +37,8 @@ def pull(name: str) -> None:
     with _Progress(animated=_animated()) as progress:
         pulling.pull(weights, progress)
     _say(f"{name} is here, checksum right: {weights.path}")
-    _say(f"to chat: cloudllm --model local/{name}")
+    if sys.stderr.isatty():  # else a chat may have asked for it
+        _say(f"to chat: cloudllm --model local/{name}")
 
 
 @local.command("list")

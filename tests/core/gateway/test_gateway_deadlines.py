@@ -114,6 +114,26 @@ async def test_connect_ends_with_the_connection(
     assert "no reply within 0.5 s" in message
 
 
+@pytest.mark.parametrize(("scheme", "stages"), [("https", {"connecting", ""}), ("http", {""})])
+async def test_it_can_be_told_whether_a_connection_is_being_made(
+    make_client: Callable[..., Client],
+    ask: Request,
+    silent_port: int,
+    scheme: str,
+    stages: set[str],
+) -> None:
+    await gateway.ready()
+    client = make_client(api_base=f"{scheme}://127.0.0.1:{silent_port}/v1")
+    deadlines = Deadlines(connect=0.2, first_token=0.2)
+    call = asyncio.ensure_future(fails(client, ask, deadlines))
+    seen = set()
+    while not call.done():
+        await asyncio.sleep(0.02)
+        seen.add(gateway.stage())
+    assert seen == stages
+    assert gateway.stage() == ""
+
+
 async def test_none_waits(server: WireServer, client: Client, ask: Request) -> None:
     server.replies(Reply(text=["x"], first_delay=0.3))
     forever = Deadlines(connect=None, first_token=None, gap=None)

@@ -148,18 +148,23 @@ def test_writers_wait_for_each_other(path: Path) -> None:
     stores[0].close()
 
 
-def test_a_file_from_a_newer_version_is_left_as_it_is(store: Store, path: Path) -> None:
-    path.parent.mkdir()
+def test_a_file_from_a_newer_version_is_read_and_left_as_it_is(store: Store, path: Path) -> None:
+    put(store, "a")
+    store.close()
     newer = sqlite3.connect(path)
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     before = path.read_bytes()
     for _ in range(2):
         with pytest.raises(StoreError) as caught:
-            put(store, "a")
+            put(store, "b")
         assert str(caught.value) == (
             f"{path}: a newer version of cloudllm wrote it, so it is left as it is. Update cloudllm"
         )
+        assert notes(store) == ["a"]
+    with pytest.raises(StoreError, match="may not be written"), store.read() as connection:
+        connection.execute(PUT, ("c",))
+    store.close()
     assert path.read_bytes() == before
 
 
@@ -314,6 +319,13 @@ def test_sqlite_is_not_imported_before_it_is_used() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_a_durable_transaction_waits_for_the_disk_and_the_next_does_not(store: Store) -> None:
+    with store.write(durable=True) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    with store.write() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
 
 
 def test_a_folder_that_was_removed_is_not_made_again_to_close(store: Store, path: Path) -> None:

@@ -49,6 +49,16 @@ def cloudllm_request(request, turn):
     last = replace(request.messages[-1], content=request.messages[-1].content + "!")
     return replace(request, messages=(*request.messages[:-1], last))
 """
+_EXPORTER = """
+def write(archives):
+    for archive in archives:
+        for each in archive.branch():
+            yield each.message.content
+
+@hookimpl
+def cloudllm_exporters():
+    return [Exporter(name="bare", suffix=".txt", description="text alone", write=write)]
+"""
 _EVENT = """
 @hookimpl
 def cloudllm_event(event, turn):
@@ -86,17 +96,18 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 async def test_right_plugin_passes(load: Load) -> None:
-    verdicts = await check_plugin(load(_RIGHT + _STRATEGY))
+    verdicts = await check_plugin(load(_RIGHT + _STRATEGY + _EXPORTER))
     assert [verdict.item for verdict in verdicts] == [item.name for item in PLUGIN_ITEMS]
     assert {verdict.subject for verdict in verdicts} == {"plugin kit_plugin"}
     results = {verdict.item: (verdict.result, verdict.detail) for verdict in verdicts}
     assert results.pop("imports")[0] == "not applicable"
     assert results.pop("context-strategies") == ("ok", "newest")
+    assert results.pop("exporters") == ("ok", "bare")
     assert results.pop("request-hook") == ("ok", "it changes the newest message")
     assert set(results.values()) == {("ok", "")}
 
 
-@pytest.mark.parametrize("name", ["guard", "speed", "summarize"])
+@pytest.mark.parametrize("name", ["exporters", "guard", "speed", "summarize"])
 async def test_bundled_plugin_passes(name: str) -> None:
     verdicts = await check_plugin(name)
     assert [verdict for verdict in verdicts if not verdict.passed] == []
@@ -154,6 +165,13 @@ async def test_plugin_that_is_not_installed() -> None:
         (_STRATEGY.replace("    keep, left", "    [view.ask('?', max_output_tokens=1) for _ in '?' * 50]\n    keep, left"), "context-strategies", "asks 50 times"),
         (_STRATEGY.replace("    keep, left", "    time.sleep(0.6)\n    keep, left"), "context-strategies", "s of its own"),
         (_STRATEGY.replace("    return ContextChoice(", "    1 / 0\n    return ContextChoice("), "context-strategies", "ZeroDivisionError"),
+        (_EXPORTER.replace('".txt"', '"txt"'), "exporters", "the suffix of bare must be like .md"),
+        (_EXPORTER.replace("return [Exporter(", "return [] and [Exporter("), "exporters", "gave no exporter"),
+        (_EXPORTER.replace("each.message.content", "each.message.content[0]"), "exporters", "IndexError"),
+        (_EXPORTER.replace("each.message.content", "str(each.message.content.encode())"), "exporters", "UnicodeEncodeError"),
+        (_EXPORTER.replace("each.message.content", "each.message"), "exporters", "gave Message, which is no text"),
+        (_EXPORTER.replace("yield each", "time.sleep(0.01); yield each"), "exporters", "for 500 short messages"),
+        (_EXPORTER.replace("in archives", "in [next(archives)]"), "exporters", "StopIteration"),
     ],
 )  # fmt: skip
 async def test_wrong_plugin_fails_by_its_item(

@@ -24,6 +24,7 @@ async def _info(chat: Chat, argument: str) -> None:
         *await in_thread(lambda: [*_provider(chat)]),
         *await _model(chat),
         *_session(chat),
+        *await _conversation(chat),
         *await in_thread(lambda: [*_places(chat)]),
     ]
     width = max(len(name) for name, _ in facts)
@@ -92,6 +93,19 @@ def _session(chat: Chat) -> Iterator[Fact]:
     count = len(turns(session.history))
     noun = "turn" if count == 1 else "turns"
     yield "session", f"{count} {noun} · {described(session.usage)} · {priced(session.cost)}"
+
+
+async def _conversation(chat: Chat) -> Iterable[Fact]:
+    """What the conversation is called on disk; where that is, another line says."""
+    if chat.shelf is None:
+        return [("kept", "nothing: this chat is private")]
+    if chat.shelf.journal.key is None:
+        return [("kept", "nothing yet")]
+    try:
+        entry = await chat.shelf.current()
+    except CloudLLMError as error:
+        return [("kept", f"unknown: {error}")]
+    return [("kept", f"{entry.title}  # {entry.key}")]
 
 
 def _places(chat: Chat) -> Iterator[Fact]:

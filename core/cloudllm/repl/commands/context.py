@@ -39,7 +39,7 @@ class ChatContext:
     @property
     def history(self) -> tuple[Message, ...]:
         """Every message so far, the system prompt apart."""
-        return self._call(lambda: session.history if (session := self._chat.session) else ())
+        return self._call(lambda: tuple(self._chat.history))
 
     @property
     def usage(self) -> Usage:

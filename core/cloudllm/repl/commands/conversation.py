@@ -1,4 +1,4 @@
-"""Commands on the conversation: /clear, /continue, /edit, /pin, /retry, /undo, /unpin, /wait."""
+"""Commands on turns: /continue, /edit, /pin, /retry, /undo, /unpin, /wait."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ from cloudllm.errors import UsageError
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands.base import SlashCommand, Value, no_argument, turn_number
 from cloudllm.repl.transcript import first_line, turns
-
-
-async def _clear(chat: Chat, argument: str) -> None:
-    no_argument("/clear", argument)
-    chat.forget()
-    chat.screen.notice("The conversation starts anew; the system prompt stays.")
 
 
 async def _retry(chat: Chat, argument: str) -> None:
@@ -29,21 +23,21 @@ async def _continue(chat: Chat, argument: str) -> None:
 
 async def _undo(chat: Chat, argument: str) -> None:
     no_argument("/undo", argument)
-    text = _taken_back(chat, "undo")
+    text = await _taken_back(chat, "undo")
     chat.screen.notice("The last turn is taken back.")
     chat.screen.put_back(text)
 
 
 async def _edit(chat: Chat, argument: str) -> None:
     no_argument("/edit", argument)
-    text = _taken_back(chat, "edit")
+    text = await _taken_back(chat, "edit")
     chat.screen.notice("The last turn is taken back; this was your message, to be sent again:")
     chat.screen.edit(text)
 
 
-def _taken_back(chat: Chat, what: str) -> str:
+async def _taken_back(chat: Chat, what: str) -> str:
     """The user's text of the last turn, which is then no more."""
-    text = chat.session.undo() if chat.session is not None else None
+    text = (await chat.connect()).undo() if chat.history else None
     if text is None:
         raise UsageError(f"there is nothing to {what} yet")
     return text
@@ -58,9 +52,9 @@ async def _wait(chat: Chat, argument: str) -> None:
 async def _pin(chat: Chat, argument: str, *, pinned: bool) -> None:
     name = "/pin" if pinned else "/unpin"
     number = turn_number(name, argument)
-    if chat.session is None:
+    if not chat.history:
         raise UsageError("there is no turn yet")
-    chat.session.pin(number, pinned=pinned)
+    (await chat.connect()).pin(number, pinned=pinned)
     turn = "The last turn" if number is None else f"Turn {number}"
     means = "is pinned: it always goes out" if pinned else "is no longer pinned"
     chat.screen.notice(f"{turn} {means}.")
@@ -68,18 +62,14 @@ async def _pin(chat: Chat, argument: str, *, pinned: bool) -> None:
 
 async def _turns(chat: Chat, _typed: str, *, pinned: bool) -> Iterable[Value]:
     """The numbers of the turns that are pinned, or that are not."""
-    history = chat.session.history if chat.session is not None else ()
     return [
         (str(turn.number), first_line(turn.text))
-        for turn in turns(history)
+        for turn in turns(chat.history)
         if turn.pinned is pinned
     ]
 
 
 COMMANDS = (
-    SlashCommand(
-        "/clear", "forget the conversation, keep the system prompt", _clear, aliases=("/new",)
-    ),
     SlashCommand("/continue", "go on with a reply that was cut, stopped or too long", _continue),
     SlashCommand(
         "/edit",

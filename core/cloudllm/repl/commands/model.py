@@ -14,18 +14,31 @@ from cloudllm.threads import in_thread
 if TYPE_CHECKING:
     from cloudllm.registry import Registry
 
+_SHOWN = 8
+"""Models that are listed of each provider."""
+
 
 async def choose_model(chat: Chat, argument: str) -> None:
     """Go on with another model, or tell which there are."""
     if not argument:
-        lines = [f"model      {chat.settings.model}"]
-        if aliases := chat.registry.aliases:
-            lines.append(f"aliases    {', '.join(sorted(aliases))}")
-        lines.append(f"providers  {', '.join(chat.registry.names())}")
-        chat.screen.output("\n".join(lines))
+        await in_thread(lambda: _learn(chat, _at_hand(chat)))
+        chat.screen.output("\n".join(_usable(chat)))
         return
     client = await chat.use_model(argument)
     chat.screen.notice(f"The next message goes to {client.id}.")
+
+
+def _usable(chat: Chat) -> Iterator[str]:
+    """The model in use, and those that could be: of providers that have a key, or need none."""
+    yield f"model    {chat.model}"
+    for alias, model in sorted(chat.registry.aliases.items()):
+        yield f"alias    {alias} = {model}"
+    for ids in chat.known_models.values():
+        others = [model_id for model_id in ids if model_id != chat.model]
+        yield from (f"         {model_id}" for model_id in others[:_SHOWN])
+        if left := len(others[_SHOWN:]):
+            yield f"         … {left} more of {others[0].partition('/')[0]}: Tab completes names"
+    yield "To see those of other providers: cloudllm models"
 
 
 async def _system(chat: Chat, argument: str) -> None:

@@ -13,7 +13,6 @@ from cloudllm.repl.commands.base import TYPED, SlashCommand, Value, turn_number
 from cloudllm.repl.filenames import FileNames
 from cloudllm.repl.transcript import (
     CodeBlock,
-    as_markdown,
     code_blocks,
     first_line,
     in_full,
@@ -40,8 +39,7 @@ async def _history(chat: Chat, argument: str) -> None:
 
 
 async def _numbers(chat: Chat, _typed: str) -> Iterable[Value]:
-    history = chat.session.history if chat.session is not None else ()
-    return [(str(turn.number), first_line(turn.text)) for turn in turns(history)]
+    return [(str(turn.number), first_line(turn.text)) for turn in turns(chat.history)]
 
 
 async def _copy(chat: Chat, argument: str) -> None:
@@ -61,7 +59,7 @@ async def _copy(chat: Chat, argument: str) -> None:
 
 
 def _last_reply(chat: Chat) -> str:
-    reply = chat.session.last_reply if chat.session is not None else None
+    reply = chat.last_reply
     if reply is None or not reply.content:
         raise UsageError("there is no reply to copy yet")
     return reply.content
@@ -90,7 +88,7 @@ def _there(count: int) -> str:
 
 
 async def _blocks(chat: Chat, _typed: str) -> Iterable[Value]:
-    reply = chat.session.last_reply if chat.session is not None else None
+    reply = chat.last_reply
     if reply is None:
         return ()
     blocks = await in_thread(partial(code_blocks, reply.content))
@@ -101,12 +99,13 @@ async def _blocks(chat: Chat, _typed: str) -> Iterable[Value]:
 
 
 async def _save(chat: Chat, argument: str) -> None:
-    from cloudllm.repl.saving import save  # noqa: PLC0415 - rarely needed
+    from cloudllm.repl import exported  # noqa: PLC0415 - rarely needed
 
     name, force = _file(argument)
     history = _said(chat, "there is nothing to save yet")
-    prompt = chat.settings.system_prompt
-    path = await in_thread(lambda: save(name, as_markdown(history, prompt), force=force))
+    archive = await exported.archive(chat)
+    plugins = chat.registry.plugins
+    path = await in_thread(partial(exported.write, plugins, name, archive, force=force))
     noun = "message" if len(history) == 1 else "messages"
     chat.screen.notice(f"Saved {len(history)} {noun} to {path}.")
 
@@ -125,8 +124,8 @@ async def _places(_chat: Chat, typed: str) -> Iterable[Value]:
     return await _files.anywhere(typed)
 
 
-def _said(chat: Chat, otherwise: str) -> tuple[Message, ...]:
-    history = chat.session.history if chat.session is not None else ()
+def _said(chat: Chat, otherwise: str) -> Sequence[Message]:
+    history = chat.history
     if not history:
         raise UsageError(otherwise)
     return history
@@ -152,7 +151,7 @@ COMMANDS = (
     ),
     SlashCommand(
         "/save",
-        "write the conversation into a file, as Markdown",
+        "write the conversation into a file, as its ending says",
         _save,
         argument="FILE [--force]",
         complete=_places,

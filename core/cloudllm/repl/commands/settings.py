@@ -17,8 +17,10 @@ from cloudllm.repl.commands.base import SlashCommand, Value
 from cloudllm.repl.commands.model import choose_model, models
 from cloudllm.threads import in_thread
 
-_AT_THE_START = ("repl.editing_mode", "repl.sentinel", "repl.submit")
-_NAMES_MODELS = ("model", "fallback")
+_AT_THE_START = (
+    "history.private", "repl.editing_mode", "repl.sentinel", "repl.submit"
+)  # fmt: skip
+_NAMES_MODELS = ("model", "fallback", "history.title_model")
 _STRATEGY = "context.strategy"
 _SAVE = "--save"
 _BETWEEN = re.compile(r"\s*=\s*|\s+")

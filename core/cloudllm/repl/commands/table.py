@@ -9,6 +9,7 @@ from cloudllm.repl.commands import (
     info,
     model,
     said,
+    sessions,
     settings,
     setup,
 )
@@ -24,6 +25,7 @@ COMMANDS: dict[str, SlashCommand] = {
             *info.COMMANDS,
             *model.COMMANDS,
             *said.COMMANDS,
+            *sessions.COMMANDS,
             *settings.COMMANDS,
             *setup.COMMANDS,
         ),

@@ -288,6 +288,15 @@ async def request_hook(stand: Stand) -> str:
     return "it changes the newest message" if changes else ""
 
 
+@check("exporters", "exporters write any conversation: none, long, odd, one by one; quickly")
+async def exporters(stand: Stand) -> str:
+    """What they give must be text in pieces."""
+    from cloudllm.testing.conformance.exports import tried  # noqa: PLC0415 - it is seldom needed
+
+    await stand.implementation("cloudllm_exporters")
+    return await in_thread(partial(tried, stand.plugins, stand.notices))
+
+
 @check("event-hook", "cloudllm_event takes every event of every turn, quickly")
 async def event_hook(stand: Stand) -> None:
     """Of four turns, in which nothing comes in order."""
@@ -342,6 +351,7 @@ CHECKS: tuple[Check[Stand], ...] = (
     toolbar,
     context_strategies,
     request_hook,
+    exporters,
     event_hook,
     reply_hook,
     quiet,

@@ -1,0 +1,204 @@
+"""Commands on conversations as a whole: /fork, /rename, /resume, /sessions, /tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from cloudllm.errors import CloudLLMError, UsageError
+from cloudllm.messages import Role
+from cloudllm.repl.chat import Chat
+from cloudllm.repl.commands.base import TYPED, SlashCommand, Value, no_argument, turn_number
+from cloudllm.threads import in_thread
+from cloudllm.words import one_line
+
+_OFFERED = 200
+"""Conversations that are offered for completion."""
+
+
+async def _sessions(chat: Chat, argument: str) -> None:
+    from cloudllm.repl import choices, sessionlist  # noqa: PLC0415 - rarely needed
+    from cloudllm.repl.resuming import shelf_of  # noqa: PLC0415 - rarely needed
+
+    shelf = shelf_of(chat)
+    if argument:
+        hits = await shelf.search(argument)
+        if not hits:
+            raise UsageError(f"no message holds {one_line(argument, TYPED)!r}")
+        shelf.listed = [hit.entry.key for hit in hits]
+        lines = [sessionlist.hit_line(number, hit) for number, hit in enumerate(hits, start=1)]
+        chat.screen.output("\n".join(lines))
+    else:
+        entries = await shelf.entries()
+        if not entries:
+            raise UsageError("there are no conversations yet")
+        shelf.listed = [entry.key for entry in entries]
+        chat.screen.output(choices.numbered([sessionlist.choice(entry) for entry in entries]))
+    chat.screen.notice("/resume NUMBER goes on with one.")
+
+
+async def _resume(chat: Chat, argument: str) -> None:
+    from cloudllm.repl import resuming  # noqa: PLC0415 - rarely needed
+
+    if argument:
+        found = await resuming.shelf_of(chat).find(argument)
+        await resuming.take_up(chat, found)
+    else:
+        await resuming.choose(chat)
+
+
+async def _titles(chat: Chat, _typed: str) -> Iterable[Value]:
+    from cloudllm.repl import sessionlist  # noqa: PLC0415 - rarely needed
+
+    if chat.shelf is None:
+        return ()
+    seen: set[str] = set()
+    offered: list[Value] = []
+    for entry in (await chat.shelf.entries())[:_OFFERED]:
+        title = sessionlist.title(entry)
+        is_own = title not in seen and title == entry.title
+        about = sessionlist.summary(entry)
+        offered.append((title, about) if is_own else (entry.key, f"{title} · {about}"))
+        seen.add(title)
+    return offered
+
+
+async def _tree(chat: Chat, argument: str) -> None:
+    from cloudllm.repl import resuming, treeview  # noqa: PLC0415 - rarely needed
+
+    shelf = resuming.shelf_of(chat)
+    entry = await shelf.current()
+    tree = await shelf.journal.ask(lambda found: found.tree(entry.id))
+    if not argument:
+        chat.screen.output(await in_thread(partial(treeview.drawn, tree)))
+        return
+    number = _message_number(argument, len(tree.nodes))
+    await shelf.journal.ask(lambda found: found.move(entry.id, tree.nodes[number - 1].id))
+    await resuming.take_up(chat, entry)
+
+
+def _message_number(argument: str, count: int) -> int:
+    if argument.isascii() and argument.isdigit() and 1 <= int(argument[:9]) <= count:
+        return int(argument)
+    raise UsageError(
+        f"/tree takes the number of a message, 1 to {count:,}, not {one_line(argument, TYPED)!r}",
+        advice="/tree alone numbers them",
+    )
+
+
+async def _places(chat: Chat, _typed: str) -> Iterable[Value]:
+    if chat.shelf is None or chat.shelf.journal.key is None:
+        return ()
+    try:
+        entry = await chat.shelf.current()
+        tree = await chat.shelf.journal.ask(lambda found: found.tree(entry.id))
+    except CloudLLMError:  # it is said when the command runs
+        return ()
+    return [(str(number), node.line) for number, node in enumerate(tree.nodes, start=1)]
+
+
+async def _fork(chat: Chat, argument: str) -> None:
+    from cloudllm.repl import resuming, sessionlist  # noqa: PLC0415 - rarely needed
+
+    number = turn_number("/fork", argument)
+    shelf = resuming.shelf_of(chat)
+    entry = await shelf.current()
+    last = await _last_of_turn(chat, entry.id, number)
+    copy = await shelf.journal.ask(lambda found: found.fork(entry.id, last))
+    await resuming.take_up(chat, copy)
+    chat.screen.notice(
+        f"This is a copy, and a conversation of its own; “{sessionlist.title(entry)}” stays as it"
+        " was."
+    )
+
+
+async def _last_of_turn(chat: Chat, entry_id: int, number: int | None) -> int | None:
+    """The message with which a turn ends, as the store names it; `None` stands for the last one.
+
+    Raises:
+        UsageError: there is no such turn.
+    """
+    from cloudllm.repl.resuming import shelf_of  # noqa: PLC0415 - rarely needed
+
+    if number is None:
+        return None
+    loaded = await shelf_of(chat).load(entry_id)
+    starts = [at for at, each in enumerate(loaded.messages) if each.role is Role.USER]
+    if not 1 <= number <= len(starts):
+        raise UsageError(f"there is no turn {number}; there are {len(starts)}")
+    ends = [*starts[1:], len(loaded.messages)]
+    return loaded.ids[ends[number - 1] - 1]
+
+
+async def _rename(chat: Chat, argument: str) -> None:
+    from cloudllm.repl.resuming import shelf_of  # noqa: PLC0415 - rarely needed
+
+    shelf = shelf_of(chat)
+    entry = await shelf.current()
+    if not argument:
+        raise UsageError("/rename needs a title", advice="Such as /rename My first program")
+    renamed = await shelf.journal.ask(lambda found: found.rename(entry.id, argument))
+    chat.screen.notice(f"This conversation is called {renamed.title!r} now.")
+
+
+async def _title(chat: Chat, _typed: str) -> Iterable[Value]:
+    if chat.shelf is None or chat.shelf.journal.key is None:
+        return ()
+    return [(await chat.shelf.current()).title]
+
+
+async def _new(chat: Chat, argument: str) -> None:
+    no_argument("/clear", argument)
+    is_kept = chat.shelf is not None and chat.shelf.journal.key is not None
+    chat.forget()
+    stays = (
+        "the one before is kept, and /sessions lists it" if is_kept else "the system prompt stays"
+    )
+    chat.screen.notice(f"The conversation starts anew; {stays}.")
+
+
+COMMANDS = (
+    SlashCommand(
+        "/clear",
+        "begin a new conversation, keep the system prompt",
+        _new,
+        aliases=("/new",),
+    ),
+    SlashCommand(
+        "/fork",
+        "go on in a copy of all, or of the turns up to one",
+        _fork,
+        argument="[TURN]",
+    ),
+    SlashCommand(
+        "/rename",
+        "give the conversation a title",
+        _rename,
+        argument="TITLE",
+        complete=_title,
+        example="/rename My first program",
+    ),
+    SlashCommand(
+        "/resume",
+        "go on with an earlier conversation, or choose one",
+        _resume,
+        argument="[NAME]",
+        complete=_titles,
+        example="/resume 3",
+    ),
+    SlashCommand(
+        "/sessions",
+        "list the conversations, or find words in them",
+        _sessions,
+        argument="[WORDS]",
+        example="/sessions borrow checker",
+    ),
+    SlashCommand(
+        "/tree",
+        "the messages with all branches, or go to one of them",
+        _tree,
+        argument="[NUMBER]",
+        complete=_places,
+        example="/tree 3",
+    ),
+)

@@ -1,0 +1,122 @@
+"""The way from a chat to the conversations on disk: the one that it holds, and all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cloudllm.archive import Archive
+from cloudllm.errors import UsageError
+from cloudllm.store.conversations import Conversations, Entry, Loaded
+from cloudllm.store.database import default_path
+from cloudllm.store.journal import Journal
+
+if TYPE_CHECKING:
+    from cloudllm.store.search import Hit
+
+Result = TypeVar("Result")
+
+_HITS = 20
+
+
+class Shelf:
+    """What a chat asks of the store; nothing is opened, or made, before it is needed.
+
+    `journal` keeps the conversation that is held; `listed` are the keys of those that a person was
+    shown last, by number. Each asynchronous method raises `StoreError` if the store can't be used.
+    """
+
+    def __init__(self) -> None:
+        self.path = default_path()
+        self.folder = _folder()
+        self.journal = Journal(self.path, folder=self.folder)
+        self.listed: Sequence[str] = ()
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Have `listener` called, in the event loop, with what there is to say of the journal."""
+        self.journal.listen(listener)
+
+    def close(self, seconds: float) -> None:
+        """Write what is not on disk yet, for so long at most; it blocks."""
+        self.journal.close(seconds)
+
+    async def recover(self) -> list[Entry]:
+        """Put in order what chats have left that died; those conversations."""
+        return await self._ask(Conversations.recover, [])
+
+    async def entries(self) -> list[Entry]:
+        """All conversations, the newest first."""
+        return await self._ask(Conversations.entries, [])
+
+    async def broken(self) -> Entry | None:
+        """The last conversation of this folder, if its chat died; to be asked after `recover`."""
+        folder = self.folder
+        return await self._ask(lambda found: found.broken(folder), None) if folder else None
+
+    async def last(self) -> Entry | None:
+        """The last conversation of this folder."""
+        return await self._ask(lambda found: found.last(self.folder), None) if self.folder else None
+
+    async def find(self, name: str) -> Entry:
+        """The conversation of a name, or of a number in the list that was shown last.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        if name.isascii() and name.isdigit() and 1 <= int(name[:9]) <= len(self.listed):
+            name = self.listed[int(name) - 1]
+        found = await self._ask(lambda conversations: conversations.find(name), None)
+        if found is None:
+            raise UsageError("there are no conversations yet")
+        return found
+
+    async def current(self) -> Entry:
+        """The conversation that the chat holds.
+
+        Raises:
+            UsageError: nothing of it is on disk yet.
+        """
+        key = self.journal.key
+        if key is None:
+            raise UsageError("nothing has been said yet")
+        return await self.journal.ask(lambda conversations: conversations.find(key))
+
+    async def load(self, entry_id: int) -> Loaded:
+        """The branch in use, for the chat to go on with: what is said then follows it on disk."""
+        return await self.journal.ask(lambda conversations: conversations.load(entry_id))
+
+    async def archive(self) -> Archive | None:
+        """The conversation that the chat holds, with all its branches; `None` if there is none."""
+        if self.journal.key is None:
+            return None
+        entry = await self.current()
+        return await self.journal.ask(lambda conversations: conversations.archive(entry.id))
+
+    async def search(self, words: str) -> list[Hit]:
+        """Messages of any conversation with these words, the newest first."""
+        return await self._ask(lambda found: found.search(words, limit=_HITS), [])
+
+    async def ending(self, entry_id: int) -> str:
+        """The last message of a conversation."""
+        return await self.journal.ask(lambda found: found.ending(entry_id))
+
+    async def expire(self, days: int) -> int:
+        """Purge what has not changed for so many days, once a day at most; how many those were."""
+        return await self.journal.ask(lambda found: found.expire(days))
+
+    async def _ask(self, job: Callable[[Conversations], Result], otherwise: Result) -> Result:
+        """What the job gives; `otherwise` if there is no store yet, which is not made for it."""
+
+        def run(conversations: Conversations) -> Result:
+            return job(conversations) if self.path.exists() else otherwise
+
+        return await self.journal.ask(run)
+
+
+def _folder() -> str:
+    """The current folder; "" if it is gone."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""

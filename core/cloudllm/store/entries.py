@@ -1,0 +1,133 @@
+"""Conversations as they are listed: read, begun, brought to the top."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudllm.errors import UsageError
+from cloudllm.messages import Status
+from cloudllm.store.alive import Alive
+from cloudllm.store.rows import fit, fit_time
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_SELECT = """
+    SELECT id, key, title, created, updated, folder, model, owner,
+        (SELECT count(*) FROM message WHERE conversation = c.id AND role = 'user'),
+        (SELECT status FROM message WHERE message.id = c.head)
+    FROM conversation AS c
+"""
+_NEWEST_FIRST = " ORDER BY updated DESC, id DESC LIMIT ?"
+_BEGIN = """
+    INSERT INTO conversation
+        (key, title, titled, created, updated, folder, model, system_prompt, origin, owner)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+# A clock that was set back puts no conversation behind those that were used before.
+_TOUCH = """
+    UPDATE conversation SET updated = max(updated, :now, 1 + coalesce((
+        SELECT updated FROM conversation WHERE id != :id ORDER BY updated DESC LIMIT 1), -1))
+    WHERE id = :id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A conversation in the list of all.
+
+    id       names it in this file, `key` among all
+    created  when it began, and `updated` when it last changed, in milliseconds since 1970
+    folder   where it was held; "" is unknown
+    model    the model id that it went to last
+    turns    how many messages the user has sent, those of other branches included
+    broken   the branch in use ends with a reply that was cut
+    is_open  a living chat other than this one has it
+    """
+
+    id: int
+    key: str
+    title: str
+    created: int
+    updated: int
+    folder: str
+    model: str
+    turns: int
+    broken: bool
+    is_open: bool
+
+
+def newest(
+    connection: Connection, alive: Alive, *, folder: str | None = None, limit: int | None = None
+) -> Iterator[Entry]:
+    """The conversations, or those of one folder; what was used last comes first."""
+    most = -1 if limit is None else limit
+    if folder is None:
+        rows = connection.execute(_SELECT + _NEWEST_FIRST, (most,))
+    else:
+        rows = connection.execute(_SELECT + "WHERE folder = ?" + _NEWEST_FIRST, (fit(folder), most))
+    return (_entry(row, alive) for row in rows)
+
+
+def entry(connection: Connection, alive: Alive, at: int) -> Entry:
+    """That conversation; raises `UsageError` if it is there no more."""
+    row = connection.execute(_SELECT + "WHERE id = ?", (at,)).fetchone()
+    if row is None:
+        raise UsageError("There is no such conversation any more")
+    return _entry(row, alive)
+
+
+def begin(
+    connection: Connection,
+    *,
+    key: str,
+    title: str,
+    created: int,
+    folder: str = "",
+    model: str = "",
+    system_prompt: str = "",
+    titled: str = "message",
+    origin: str | None = None,
+    owner: int | None = None,
+) -> int:
+    """Add a conversation without messages, and return its id; `titled` says by whom."""
+    texts = fit(folder), fit(model), fit(system_prompt), origin and fit(origin)
+    created = fit_time(created)
+    row = (key, fit(title), titled, created, created, *texts, owner)
+    at: int | None = connection.execute(_BEGIN, row).lastrowid
+    return at or 0
+
+
+def touch(connection: Connection, at: int, now: int) -> None:
+    """Put the conversation before all others in the list."""
+    connection.execute(_TOUCH, {"id": at, "now": fit_time(now)})
+
+
+def new_key(now: int) -> str:
+    """A key for a conversation that begins now; by their keys, they are in the order of time."""
+    return f"{fit_time(now) % 2**48:012x}{os.urandom(4).hex()}"
+
+
+def _entry(row: tuple[object, ...], alive: Alive) -> Entry:
+    at, key, title, created, updated, folder, model, owner, turns, status = row
+    return Entry(
+        id=_number(at),
+        key=str(key),
+        title=str(title),
+        created=_number(created),
+        updated=_number(updated),
+        folder=str(folder),
+        model=str(model),
+        turns=_number(turns),
+        broken=status == Status.PARTIAL,
+        is_open=owner is not None and alive.has_other(_number(owner)),
+    )
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"no number: {value!r}")  # the tables are strict
+    return value

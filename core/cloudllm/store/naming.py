@@ -1,0 +1,81 @@
+"""Which conversation a person means, and what they may call one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from cloudllm.errors import UsageError
+from cloudllm.store.entries import Entry
+from cloudllm.words import one_line
+
+_SHORTEST_PREFIX = 4
+_LONGEST_TITLE = 200
+_MOST_LISTED = 5
+# Those of terminals, lines and directions; half a character; not what joins emoji.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def find(entries: Sequence[Entry], name: str) -> Entry:
+    """The one of that name: its key or its beginning, its title, or a part of that.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    wanted = name.strip()
+    several: list[Entry] = []
+    for fits in _tests(wanted):
+        found = [each for each in entries if fits(each)]
+        if len(found) == 1:
+            return found[0]
+        several = several or found
+    shown = one_line(wanted, 60)
+    if several:
+        raise UsageError(
+            f"{len(several)} conversations fit {shown!r}: {_listed(several)}",
+            advice="Name one by its key",
+        )
+    raise UsageError(f"There is no conversation {shown!r}", advice=_closest(entries, wanted))
+
+
+def checked_title(title: str) -> str:
+    """The title as it is kept; raises `UsageError` if it can be none."""
+    wanted = title.strip()
+    if not wanted:
+        raise UsageError("A title can't be blank")
+    if len(wanted) > _LONGEST_TITLE:
+        raise UsageError(
+            f"A title has at most {_LONGEST_TITLE} characters; this one has {len(wanted)}"
+        )
+    if _CONTROLS.search(wanted):
+        raise UsageError(f"A title can hold no control characters: {one_line(wanted, 60)}")
+    return wanted
+
+
+def _tests(wanted: str) -> Iterable[Callable[[Entry], bool]]:
+    """The ways to name a conversation; the first one that only one fits holds."""
+    folded = wanted.casefold()
+    yield lambda entry: entry.key == wanted
+    if len(wanted) >= _SHORTEST_PREFIX:
+        yield lambda entry: entry.key.startswith(wanted)
+    yield lambda entry: entry.title == wanted
+    if folded:
+        yield lambda entry: entry.title.casefold().startswith(folded)
+        yield lambda entry: folded in entry.title.casefold()
+
+
+def _listed(found: Sequence[Entry]) -> str:
+    shown = [f"{each.key} ({one_line(each.title, 40)})" for each in found[:_MOST_LISTED]]
+    more = len(found) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _closest(entries: Sequence[Entry], wanted: str) -> str:
+    if not entries:
+        return "None has been kept yet"
+    titles = {each.title.casefold(): each.title for each in reversed(entries)}
+    close = difflib.get_close_matches(wanted.casefold()[:100], titles, n=1)
+    if close:
+        return f"Did you mean {one_line(titles[close[0]], 60)!r}?"
+    return "List them with `cloudllm sessions list`"

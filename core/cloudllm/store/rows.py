@@ -1,0 +1,115 @@
+"""A message as a row and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cloudllm.archivejson import message_details, message_of
+from cloudllm.messages import Message
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+STREAMING = "streaming"
+"""The status of a message that is still coming in."""
+
+COLUMNS = "role, content, reasoning, status, pinned, model, details"
+_MOST = 2**63 - 1
+_PUT = (
+    f"INSERT INTO message (conversation, parent, created, owner, {COLUMNS})"  # noqa: S608 - ours
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SET = (
+    "UPDATE message SET owner = NULL, role = ?, content = ?, reasoning = ?, status = ?,"
+    " pinned = ?, model = ?, details = ? WHERE id = ?"
+)
+
+
+def fit(text: str) -> str:
+    """The text as SQLite takes it: half a character becomes a question mark."""
+    return text.encode(errors="replace").decode()
+
+
+def fit_time(milliseconds: int) -> int:
+    """The time as SQLite takes it, and not before 1970."""
+    return min(max(milliseconds, 0), _MOST)
+
+
+def put(
+    connection: Connection,
+    conversation: int,
+    parent: int | None,
+    message: Message,
+    *,
+    created: int,
+    owner: int | None = None,
+) -> int:
+    """Add a message and return its id; with an `owner` it is one that is still coming in."""
+    values = _values(message)
+    if owner is not None:
+        values = (*values[:3], STREAMING, *values[4:])
+    return _added(
+        connection.execute(_PUT, (conversation, parent, fit_time(created), owner, *values))
+    )
+
+
+def end(connection: Connection, at: int, message: Message) -> bool:
+    """Put what has come, whole or not, in the place of what was coming in; false if it is gone."""
+    done = connection.execute(_SET, (*_values(message), at)).rowcount
+    connection.execute("DELETE FROM piece WHERE message = ?", (at,))
+    return bool(done)
+
+
+def message(values: Sequence[Any]) -> Message:
+    """The message of what `COLUMNS` gave."""
+    role, content, reasoning, status, pinned, model, details = values
+    try:
+        return message_of(
+            role=role,
+            content=content,
+            reasoning=reasoning,
+            status=status,
+            pinned=bool(pinned),
+            model=model,
+            details=details,
+        )
+    except ValueError:  # a text is worth more than what is known of it
+        return message_of(
+            role=role,
+            content=content,
+            reasoning=reasoning,
+            status="partial",
+            pinned=bool(pinned),
+            model=model,
+            details="{}",
+        )
+
+
+def remove(connection: Connection, conversations: Sequence[int]) -> None:
+    """Delete conversations with all that hangs on them, in the order that their keys ask for."""
+    for each in conversations:
+        connection.execute("UPDATE conversation SET head = NULL WHERE id = ?", (each,))
+        connection.execute(
+            "DELETE FROM piece WHERE message IN (SELECT id FROM message WHERE conversation = ?)",
+            (each,),
+        )
+        connection.execute("DELETE FROM message WHERE conversation = ?", (each,))
+        connection.execute("DELETE FROM conversation WHERE id = ?", (each,))
+
+
+def _values(message: Message) -> tuple[object, ...]:
+    return (
+        str(message.role),
+        fit(message.content),
+        fit(message.reasoning),
+        str(message.status),
+        message.pinned,
+        None if message.model is None else fit(message.model),
+        message_details(message),
+    )
+
+
+def _added(cursor: Any) -> int:  # noqa: ANN401 - a cursor, whose type would import sqlite3
+    at: int = cursor.lastrowid
+    return at

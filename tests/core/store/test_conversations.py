@@ -1,0 +1,186 @@
+"""Conversations in the store: listed, found by name, renamed, copied, moved in, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cloudllm.errors import UsageError
+from cloudllm.store.conversations import Conversations, Entry
+from cloudllm.store.database import Store
+from cloudllm.store.tree import first_line
+from tests.core.store.stored import alternating, check_file, line_of, rows, said
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def kept(path: Path) -> Iterator[Conversations]:
+    store, seconds = Store(path), count(1_700_000_000)
+    yield Conversations(store, clock=lambda: float(next(seconds)))
+    store.close()
+    if path.exists():
+        check_file(path)
+
+
+def add(kept: Conversations, *texts: str, folder: str = "", key: str = "") -> Entry:
+    made = kept.add(replace(alternating(*texts), folder=folder, id=key))
+    assert made is not None
+    return made
+
+
+def test_the_newest_comes_first_and_folders_are_kept_apart(kept: Conversations) -> None:
+    for text, folder in (("a", "/x"), ("b", "/y"), ("c", "/x")):
+        add(kept, text, "1", folder=folder)
+    assert [each.title for each in kept.entries()] == ["c", "b", "a"]
+    assert [each.title for each in kept.entries(limit=2)] == ["c", "b"]
+    assert [each.title for each in kept.entries(folder="/x")] == ["c", "a"]
+    last = kept.last("/y")
+    assert last is not None
+    assert (last.title, last.turns, last.folder) == ("b", 1, "/y")
+    assert kept.last("/z") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Hello", "Hello"),
+        ("\n  \n two  words \nmore", "two words…"),
+        ("x" * 100, "x" * 59 + "…"),
+        (" \n ", "(empty)"),
+        ("\x1b[31mred", "␛[31mred"),
+    ],
+)
+def test_a_text_is_shown_by_its_first_line(text: str, line: str) -> None:
+    assert first_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("abcd1", "one"),
+        ("abcd", "one"),
+        ("Twin", "Twin"),
+        ("tw", "Twin"),
+        (" TWIN ", "Twin"),
+        ("ond", "second"),
+    ],
+)
+def test_a_conversation_is_found_by_key_title_or_a_part_of_it(
+    kept: Conversations, name: str, found: str
+) -> None:
+    add(kept, "one", key="abcd1")
+    add(kept, "Twin", key="xyzz1")
+    add(kept, "second", key="xyzz2")
+    assert kept.find(name).title == found
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("xyzz", r"^2 conversations fit 'xyzz': xyzz2 \(second\), xyzz1 \(first\)\. Name one by"),
+        ("abc", r"^There is no conversation 'abc'\. List them with"),
+        ("secnod", r"no conversation 'secnod'. Did you mean 'second'\?$"),
+        ("", r"^There is no conversation ''"),
+        ("a/\x1b\n" + "b" * 10_000, r"^There is no conversation 'a/\S+ b+…'\. List"),
+    ],
+)
+def test_what_cannot_be_found_is_one_clear_line(kept: Conversations, name: str, words: str) -> None:
+    add(kept, "first", key="xyzz1")
+    add(kept, "second", key="xyzz2")
+    with pytest.raises(UsageError, match=words) as caught:
+        kept.find(name)
+    assert len(str(caught.value)) < 300
+
+
+def test_where_nothing_is_kept_that_is_said(kept: Conversations) -> None:
+    with pytest.raises(UsageError, match="None has been kept yet"):
+        kept.find("x")
+
+
+def test_many_that_fit_are_not_all_listed(kept: Conversations) -> None:
+    for number in range(7):
+        add(kept, f"same {number}")
+    with pytest.raises(UsageError, match=r"^7 conversations fit 'same': .* and 2 more\."):
+        kept.find("same")
+
+
+def test_it_can_be_renamed(kept: Conversations) -> None:
+    entry = add(kept, "one")
+    assert kept.rename(entry.id, " a/b 👩\u200d🚀 ").title == "a/b 👩\u200d🚀"
+
+
+def test_a_model_replaces_its_own_titles_and_those_of_messages_only(kept: Conversations) -> None:
+    entry = add(kept, "one")
+    assert kept.rename(entry.id, "two", by="model").title == "two"
+    assert kept.rename(entry.id, "three", by="model").title == "three"
+    assert kept.rename(entry.id, "mine").title == "mine"
+    assert kept.rename(entry.id, "four", by="model").title == "mine"
+
+
+@pytest.mark.parametrize(
+    "title", ["", " \n", "x" * 201, "a\x1bb", "a\nb", "a\u202eb", "\ud83d", "x" * 10_000]
+)
+def test_what_can_be_no_title_is_refused(kept: Conversations, title: str) -> None:
+    entry = add(kept, "one")
+    with pytest.raises(UsageError) as caught:
+        kept.rename(entry.id, title)
+    assert len(str(caught.value)) < 200
+    assert kept.entries()[0].title == "one"
+
+
+def test_a_fork_is_a_copy_of_the_branch_up_to_there(kept: Conversations) -> None:
+    entry = add(kept, "one", "1", "two", "2")
+    whole, part = kept.fork(entry.id), kept.fork(entry.id, 2)
+    assert whole.title == "one (fork)"
+    assert kept.load(whole.id).messages == kept.load(entry.id).messages
+    assert [each.content for each in kept.load(part.id).messages] == ["one", "1"]
+    assert [each.id for each in kept.entries()] == [part.id, whole.id, entry.id]
+    assert len(kept.tree(entry.id).nodes) == 4
+
+
+def test_the_head_can_be_moved_to_any_message(kept: Conversations) -> None:
+    entry = add(kept, "one", "1", "two", "2")
+    kept.move(entry.id, 2)
+    assert [each.content for each in kept.load(entry.id).messages] == ["one", "1"]
+    tree = kept.tree(entry.id)
+    assert tree.head == 2
+    assert [each.on_branch for each in tree.nodes] == [True, True, False, False]
+    kept.move(entry.id, 1)
+    assert kept.load(entry.id).unanswered == "one"
+    other = add(kept, "other")
+    for message in (99, 5):
+        with pytest.raises(UsageError, match=f"The conversation has no message {message}"):
+            kept.move(entry.id, message)
+        with pytest.raises(UsageError, match=f"The conversation has no message {message}"):
+            kept.fork(entry.id, message)
+    assert kept.tree(other.id).head == 5
+
+
+def test_what_is_deleted_is_gone_from_every_table(path: Path, kept: Conversations) -> None:
+    gone, stays = add(kept, "precious", "1"), add(kept, "other", "2")
+    kept.delete([gone.id, 99])
+    assert [each.id for each in kept.entries()] == [stays.id]
+    assert rows(path, "SELECT count(*) FROM message") == [(2,)]
+    found = "SELECT rowid FROM found WHERE found MATCH '\"pre\"'"
+    assert rows(path, found) == []
+    for ask in (kept.load, kept.archive, kept.tree, kept.fork):
+        with pytest.raises(UsageError, match="There is no such conversation any more"):
+            ask(gone.id)
+    with pytest.raises(UsageError, match="no such conversation"):
+        kept.rename(gone.id, "x")
+    with pytest.raises(UsageError, match="no such conversation"):
+        kept.move(gone.id, 1)
+
+
+def test_a_long_conversation_is_listed_without_its_texts(kept: Conversations) -> None:
+    made = kept.add(line_of(said("user", "x" * 1_000_000)))
+    assert made is not None
+    assert kept.tree(made.id).nodes[0].line == "x" * 59 + "…"
