@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,15 +59,14 @@ def purge(store: Store, entry_ids: Sequence[int]) -> Purged:
         StoreError: the file can't be changed, another program keeps its log from being emptied, or
             something is left; the message says what, and whether anything was removed.
     """
-    with _alone(store) as connection:
+    with store.alone() as connection:
         _empty_log(connection, store.path, _NOTHING_YET)
     with store.write(durable=True) as connection:
-        connection.execute("PRAGMA secure_delete = ON")
         samples = sampled(_texts(connection, entry_ids), _MOST_SAMPLES)
         counted = _remove(connection, entry_ids)
         if not index.tidy(connection):
             raise StoreError(f"{store.path}: the index for searching still holds what was removed")
-    with _alone(store) as connection:
+    with store.alone() as connection:
         _empty_log(connection, store.path, _IN_THE_LOG)
         if remains(connection, samples, _beside(store.path)):
             connection.execute("VACUUM")
@@ -131,17 +129,6 @@ def _counts(connection: Connection) -> tuple[int, int]:
     asked = "SELECT (SELECT count(*) FROM conversation), (SELECT count(*) FROM message)"
     conversations, messages = connection.execute(asked).fetchone()
     return conversations, messages
-
-
-@contextmanager
-def _alone(store: Store) -> Iterator[Connection]:
-    """As `Store.write`, but outside of a transaction: neither log nor pages can change within one."""
-    with store.write() as connection:
-        connection.execute("COMMIT")
-        try:
-            yield connection
-        finally:
-            connection.execute("BEGIN")
 
 
 def _empty_log(connection: Connection, path: Path, otherwise: tuple[str, str]) -> None:

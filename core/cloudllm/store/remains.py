@@ -46,7 +46,10 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _kept(connection: Connection, suspected: set[bytes]) -> set[bytes]:
-    """The samples that what stays in the store holds too."""
+    """The samples that what stays in the store holds too.
+
+    In the file the texts of a row stand side by side, so a sample may reach from one into the next.
+    """
     sought = Samples(suspected)
     tables = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%) STRICT%'"
@@ -55,7 +58,9 @@ def _kept(connection: Connection, suspected: set[bytes]) -> set[bytes]:
         each
         for (table,) in (("sqlite_schema",), *tables)
         for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - a name of our own
-        for value in row
-        if isinstance(value, str)
-        for each in sought.held(value.encode())
+        for each in sought.held("".join(filter(_is_text, row)).encode())
     }
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
