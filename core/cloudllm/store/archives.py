@@ -139,7 +139,7 @@ def _finish(
     """Set what names a message, and a time that is not yet to come: it would always be the newest."""
     if archive.head is not None and archive.head not in ids:
         raise UsageError(f"The branch in use ends with {_shown(archive.head)}, which is not there")
-    head = max(ids.values(), default=None) if archive.head is None else ids[archive.head]
+    head = None if archive.head is None else ids[archive.head]
     updated = min(archive.updated or archive.created, now) or now
     connection.execute(
         "UPDATE conversation SET head = ?, updated = max(created, ?) WHERE id = ?",

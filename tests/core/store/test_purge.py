@@ -88,6 +88,7 @@ def add(
             model=model,
             system_prompt=system_prompt,
             messages=messages,
+            head="2",
         )
     )
     assert entry is not None
