@@ -1,7 +1,8 @@
-"""What a chat does beside: it purges what is old, where the settings say so."""
+"""What a chat does beside, where the settings say so: it purges what is old, and writes titles."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -30,8 +31,7 @@ async def opened(days: int) -> Talk:
 
 async def beside(talk: Talk) -> None:
     """Wait for all that the chat does beside."""
-    for chore in talk.chat._chores:
-        await chore
+    await asyncio.gather(*talk.chat._chores)
 
 
 async def test_what_is_old_is_purged_after_the_start_and_said_once(home: Path) -> None:
@@ -68,4 +68,34 @@ async def test_a_store_that_cannot_be_purged_is_said(home: Path) -> None:
     await talk.start()
     await chores.expire(talk.chat)
     assert talk.screen.notices[0].startswith("What is older than a day could not be purged: ")
+    await talk.chat.close()
+
+
+async def test_a_model_writes_the_title_once_unless_a_person_gave_one(home: Path) -> None:
+    talk = Talk(**{"history.title_model": "echo/echo"})
+    await talk.start()
+    await talk.chat.open(person=True)
+    await talk.say("hello")
+    await beside(talk)
+    assert "You said: Below, between" in await talk.say("/sessions")
+    await talk.say("/rename Mine", "again")
+    await beside(talk)
+    assert "Mine" in await talk.say("/sessions")
+    await talk.say("/new", "another", "/rename Also mine")
+    await beside(talk)
+    assert "Also mine" in await talk.say("/sessions")
+    await talk.chat.close()
+    with closing(sqlite3.connect(home / "store.db")) as store:
+        purposes = store.execute("SELECT purpose, count(*) FROM call GROUP BY 1").fetchall()
+    assert purposes == [("reply", 3), ("title", 2)]
+
+
+async def test_a_title_model_that_is_not_there_is_no_trouble(home: Path) -> None:
+    talk = Talk(**{"history.title_model": "openai/gpt-6-luna"})
+    await talk.start()
+    await talk.chat.open(person=True)
+    await talk.say("hello")
+    await beside(talk)
+    assert talk.screen.notices == []
+    assert "hello" in await talk.say("/sessions")
     await talk.chat.close()

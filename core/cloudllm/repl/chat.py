@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudllm.errors import (
     BudgetExceeded,
@@ -77,7 +77,7 @@ class Chat:
         self.private = opening.private
         self.shelf: Shelf | None = None
         self.person = False  # somebody sits there, and the chat may do things beside
-        self._chores: list[asyncio.Future[None]] = []
+        self._chores: set[asyncio.Future[None]] = set()
         self.begun = False  # something was sent, or taken up
         self._held: Loaded | None = None  # a conversation for which there is no session yet
         self._engine: Engine | None = None
@@ -158,7 +158,13 @@ class Chat:
         self.person = person
         await resuming.open_chat(self, person=person)
         if person:
-            self._chores.append(asyncio.ensure_future(chores.expire(self)))
+            self._do_beside(chores.expire(self))
+
+    def _do_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have this done while the chat goes on; it ends with the chat."""
+        chore = asyncio.ensure_future(work)
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
 
     def _hear(self, loop: asyncio.AbstractEventLoop, line: str) -> None:
         """Show a notice of the plugins, told from any thread."""
@@ -170,7 +176,7 @@ class Chat:
 
         Plugins that are told of replies get `patience` seconds to deal with the last ones.
         """
-        for chore in self._chores:
+        for chore in tuple(self._chores):
             chore.cancel()
         if self._engine is not None:
             await in_thread(partial(self._engine.hooks.finish, patience))
@@ -292,6 +298,7 @@ class Chat:
     async def _play(self, engine: Engine, events: AsyncGenerator[Event, None]) -> Message:
         """Show a turn as it happens, and return its reply."""
         from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
+        from cloudllm.repl import chores  # noqa: PLC0415 - see above
 
         before = engine.session.last_reply
         if self.agreed is not None:
@@ -307,6 +314,8 @@ class Chat:
             self._stale = True
             raise
         self._stale = reply.error is not None
+        if self.person:
+            self._do_beside(chores.entitle(self, engine))
         return reply
 
     async def use_model(self, model_id: str) -> Client:

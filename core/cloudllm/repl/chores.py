@@ -1,13 +1,17 @@
-"""What a chat does beside: it purges conversations that are old, where the settings say so."""
+"""What a chat does beside, where the settings say so: it purges what is old, and writes titles."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudllm.errors import StoreError
+from cloudllm.errors import CloudLLMError, StoreError
+from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:
     from cloudllm.repl.chat import Chat
+    from cloudllm.repl.engine import Engine
+
+_FIRST_TURN = 2  # messages
 
 
 async def expire(chat: Chat) -> None:
@@ -23,6 +27,35 @@ async def expire(chat: Chat) -> None:
     if count:
         what = "conversation" if count == 1 else "conversations"
         chat.screen.notice(f"Purged {count:,} {what}, unchanged for {_days(days)} or longer.")
+
+
+async def entitle(chat: Chat, engine: Engine) -> None:
+    """Have the model that `history.title_model` names write the title of a conversation that began.
+
+    It is asked after the first reply; whatever fails, the title stays that of the first message.
+    """
+    from cloudllm.terms import Means  # noqa: PLC0415 - a reply has come by then
+    from cloudllm.titling import improved  # noqa: PLC0415 - see above
+
+    model, shelf, session = chat.settings.history.title_model, chat.shelf, engine.session
+    key = shelf.journal.key if shelf is not None else None
+    if model is None or shelf is None or key is None or len(session.history) != _FIRST_TURN:
+        return
+    means = Means(
+        gateway=None,
+        session=session.id,
+        hooks=engine.hooks,
+        accounts=engine.accounts,
+        strategies=None,
+    )
+    history = session.history
+    try:
+        client = await in_thread(lambda: chat.registry.client(model))
+        title = await improved(means, client, history)
+        if title is not None:
+            await shelf.entitle(key, title)
+    except CloudLLMError:
+        return
 
 
 def _days(days: int) -> str:

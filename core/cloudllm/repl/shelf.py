@@ -105,6 +105,14 @@ class Shelf:
         """Purge what has not changed for so many days, once a day at most; how many those were."""
         return await self.journal.ask(lambda found: found.expire(days))
 
+    async def entitle(self, key: str, title: str) -> None:
+        """Give a conversation the title that a model wrote, unless a person gave it one."""
+
+        def rename(found: Conversations) -> None:
+            found.rename(found.find(key).id, title, by="model")
+
+        await self.journal.ask(rename)
+
     async def _ask(self, job: Callable[[Conversations], Result], otherwise: Result) -> Result:
         """What the job gives; `otherwise` if there is no store yet, which is not made for it."""
 
