@@ -18,6 +18,7 @@ import pytest
 from cloudllm.errors import StoreDamaged, StoreError
 from cloudllm.store import migrations
 from cloudllm.store.database import Store, default_path
+from tests.core.store.stored import somebody_else
 
 PUT = "INSERT INTO note VALUES (?)"
 
@@ -251,24 +252,13 @@ def test_what_may_not_be_written_is_one_line(
 ) -> None:
     put(store, "a")
     store.close()
-    above = {folder: mode(folder) for folder in (tmp_path, *tmp_path.parents[:2])}
-    for folder in above:
-        folder.chmod(0o711)
     for each in (path.parent, *path.parent.iterdir()):
         each.chmod(0o777)
     (path.parent / what).chmod(0o555)
     if not what:
         path.with_name("store.db.lock").unlink()
-    me = os.geteuid()
-    if me == 0:  # root may do anything
-        os.seteuid(65534)
-    try:
-        with pytest.raises(StoreError) as caught:
-            put(store, "b")
-    finally:
-        os.seteuid(me)
-        for folder, before in above.items():
-            folder.chmod(before)
+    with somebody_else(tmp_path), pytest.raises(StoreError) as caught:
+        put(store, "b")
     assert str(caught.value) == (
         f"{path}: permission denied. Make it and its folder writable for you"
     )

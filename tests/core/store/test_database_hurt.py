@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from cloudllm.errors import StoreDamaged, StoreError
 from cloudllm.store import damage, migrations
 from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
-from tests.core.store.stored import alternating
+from tests.core.store.stored import alternating, somebody_else
 
 PUT = "INSERT INTO note VALUES (?)"
 
@@ -45,21 +44,6 @@ def notes(store: Store) -> list[str]:
         return [text for (text,) in connection.execute("SELECT text FROM note")]
 
 
-@contextmanager
-def somebody_else(*places: Path) -> Iterator[None]:
-    """Be a user who may go everywhere, but write nowhere; for root, who may do anything."""
-    for each in places:
-        each.chmod(0o711)
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 @pytest.mark.parametrize("wal", ["empty", "left by a killed process"])
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_what_may_not_be_written_can_be_read(
@@ -72,7 +56,7 @@ def test_what_may_not_be_written_can_be_read(
         each.chmod(0o666 if (what, wal) == ("folder", "empty") else 0o444)
     path.parent.chmod(0o777 if what == "file" else 0o555)
     other = Store(path, patience=0.2)
-    with somebody_else(tmp_path, *tmp_path.parents[:2]):
+    with somebody_else(tmp_path):
         assert notes(other) == ["a"]
         with pytest.raises(StoreError, match="Make it and its folder writable for you"):
             put(other, "b")
@@ -88,7 +72,7 @@ def test_what_may_not_even_be_read_is_one_line(store: Store, path: Path, tmp_pat
     if os.geteuid():
         path.chmod(0)
     with (
-        somebody_else(tmp_path, *tmp_path.parents[:2]),
+        somebody_else(tmp_path),
         pytest.raises(StoreError, match=r"store\.db: permission denied\. Make it"),
     ):
         notes(Store(path))
