@@ -50,31 +50,31 @@ def measured(what: str) -> dict[str, Any]:
     return result
 
 
-def test_the_gateway_adds_next_to_nothing_to_litellm() -> None:
+def test_the_gateway_adds_next_to_nothing_to_litellm(slowness: float) -> None:
     result = measured("measure")
     bare, ours = result["bare"], result["ours"]
     print(f"\n{'':24}{'litellm':>10}{'gateway':>10}")
     print(f"{'first token, ms':24}{bare['first'] * 1e3:10.2f}{ours['first'] * 1e3:10.2f}")
     for name, label in (("text", "CPU per chunk, us"), ("whole", "the same to its end, us")):
         print(f"{label:24}{bare[name] * 1e6:10.1f}{ours[name] * 1e6:10.1f}")
-    assert ours["first"] <= bare["first"] + 0.002
+    assert ours["first"] <= bare["first"] + 0.002 * slowness
     for name in ("text", "whole"):
-        assert ours[name] <= min(bare[name] * 1.10, bare[name] + 20e-6)
+        assert ours[name] <= min(bare[name] * 1.10, bare[name] + 20e-6 * slowness)
 
 
-def test_a_long_history_costs_no_more_than_litellm_alone() -> None:
+def test_a_long_history_costs_no_more_than_litellm_alone(slowness: float) -> None:
     result = measured("measure_history")
     print(f"\n{HISTORY} messages, CPU until the first text, ms")
     for name, label in (("bare", "litellm"), ("ours", "gateway"), ("wire", "of it the wire form")):
         print(f"{label:24}{result[name] * 1e3:10.2f}")
-    assert result["ours"] <= result["bare"] + 0.005
-    assert result["wire"] <= 0.005
+    assert result["ours"] <= result["bare"] + 0.005 * slowness
+    assert result["wire"] <= 0.005 * slowness
 
 
-def test_a_burst_does_not_keep_the_loop() -> None:
+def test_a_burst_does_not_keep_the_loop(slowness: float) -> None:
     result = measured("measure_burst")
     print(f"\n{BURST} buffered chunks kept the loop for {result['worst'] * 1e3:.1f} ms at most")
-    assert result["worst"] <= 0.015
+    assert result["worst"] <= 0.015 * slowness
 
 
 def serve() -> None:

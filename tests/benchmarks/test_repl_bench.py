@@ -127,7 +127,7 @@ def test_pastes_are_in_the_editor_at_once(chat: Typist) -> None:
     assert median(unbracketed) <= 0.6
 
 
-def test_keys_are_echoed_at_once_while_a_reply_streams(chat: Typist) -> None:
+def test_keys_are_echoed_at_once_while_a_reply_streams(chat: Typist, slowness: float) -> None:
     chat.send("20000 0.001\r\\end\r")
     chat.wait_for(b"Ownership")
     echoes = []
@@ -141,11 +141,11 @@ def test_keys_are_echoed_at_once_while_a_reply_streams(chat: Typist) -> None:
     p95, p99 = shares[94] * 1e3, shares[98] * 1e3
     print(f"\necho of {len(echoes)} keys while streaming: median {median(echoes) * 1e3:.1f} ms,"
           f" p95 {p95:.0f} (at most 30), p99 {p99:.0f} (at most 60)")  # fmt: skip
-    assert p95 <= 30
-    assert p99 <= 60
+    assert p95 <= 30 * slowness
+    assert p99 <= 60 * slowness
 
 
-def test_leaving_takes_no_time(environ: dict[str, str]) -> None:
+def test_leaving_takes_no_time(environ: dict[str, str], slowness: float) -> None:
     seconds = []
     for _ in range(STARTS):
         with Typist([CLOUDLLM], **environ) as typist:
@@ -154,4 +154,4 @@ def test_leaving_takes_no_time(environ: dict[str, str]) -> None:
             typist.settle()
             seconds.append(typist.leave("\x04"))
     print(f"\nleaving: {median(seconds) * 1e3:.0f} ms (at most 50)")
-    assert median(seconds) <= 0.050
+    assert median(seconds) <= 0.050 * slowness

@@ -93,7 +93,9 @@ def test_version_is_about_as_quick_as_the_interpreter() -> None:
     assert ours <= 3 * floor
 
 
-def test_typing_stays_smooth_while_litellm_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_typing_stays_smooth_while_litellm_loads(
+    monkeypatch: pytest.MonkeyPatch, slowness: float
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-never-sent")
     worst, typical = [], []
     for _ in range(5):
@@ -113,4 +115,4 @@ def test_typing_stays_smooth_while_litellm_loads(monkeypatch: pytest.MonkeyPatch
     print(f"\necho while litellm loads: median {median(typical) * 1e3:.1f} ms, worst"
           f" {median(worst) * 1e3:.0f} ms (at most 50; runs: "
           f"{', '.join(f'{each * 1e3:.0f}' for each in worst)})")  # fmt: skip
-    assert median(worst) <= 0.050
+    assert median(worst) <= 0.050 * slowness

@@ -108,7 +108,7 @@ def milliseconds(work: Callable[[], object], rounds: int) -> float:
 
 
 @pytest.mark.parametrize("folder", [None, "/home/me/7"])
-def test_a_search_takes_50_milliseconds(folder: str | None, full: Store) -> None:
+def test_a_search_takes_50_milliseconds(folder: str | None, full: Store, slowness: float) -> None:
     """What is typical of many searches; none of them takes very long."""
     taken = {}
     for words in QUERIES:
@@ -118,8 +118,8 @@ def test_a_search_takes_50_milliseconds(folder: str | None, full: Store) -> None
     print(f"\nsearch over {MESSAGES:,} messages{where}, ms (median at most 50, each 200):")
     print("; ".join(f"{words} {took:.1f}" for words, took in taken.items()))
     print(f"median {median(taken.values()):.1f}, worst {max(taken.values()):.1f}")
-    assert median(taken.values()) <= 50
-    assert max(taken.values()) <= 200
+    assert median(taken.values()) <= 50 * slowness
+    assert max(taken.values()) <= 200 * slowness
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def running(full: Store) -> Iterator[Running]:
 
 
 def test_a_batch_of_the_running_reply_is_committed_in_a_tenth_of_a_millisecond(
-    running: Running, full: Store
+    running: Running, full: Store, slowness: float
 ) -> None:
     """The transaction as the budget means it, and with all that the journal does around it."""
     text = "sixty characters of a reply, or about that many of them…"
@@ -156,8 +156,8 @@ def test_a_batch_of_the_running_reply_is_committed_in_a_tenth_of_a_millisecond(
     whole = milliseconds(batch, 1_001)
     print(f"\na batch: committed in {alone:.3f} ms (at most 0.1),"
           f" with locks and checks {whole:.3f} ms (at most 0.3)")  # fmt: skip
-    assert alone <= 0.1
-    assert whole <= 0.3
+    assert alone <= 0.1 * slowness
+    assert whole <= 0.3 * slowness
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_batch_of_the_running_reply_is_committed_in_a_tenth_of_a_millisecond(
     [("1 KB", 2**10, 10), ("2 KB", 2 * 2**10, 10), ("20 KB", 20 * 2**10, 30)],
 )
 async def test_a_turn_is_stored_in_10_milliseconds(
-    name: str, size: int, at_most: float, full: Store
+    name: str, size: int, at_most: float, full: Store, slowness: float
 ) -> None:
     """All that a turn waits for: its message and its reply on the disk for good, and in the index.
 
@@ -189,7 +189,7 @@ async def test_a_turn_is_stored_in_10_milliseconds(
     took = median(times) * 1000
     print(f"\na turn with a reply of {name} stored: {took:.2f} ms (at most {at_most})")
     assert len(kept.messages) == 2 * len(times)
-    assert took <= at_most
+    assert took <= at_most * slowness
 
 
 def test_the_size_of_the_store_does_not_delay_the_prompt(full: Store, tmp_path: Path) -> None:
