@@ -61,6 +61,7 @@ def _tests(wanted: str) -> Iterable[Callable[[Entry], bool]]:
         yield lambda entry: entry.key.startswith(wanted)
     yield lambda entry: entry.title == wanted
     if folded:
+        yield lambda entry: entry.title.casefold() == folded
         yield lambda entry: entry.title.casefold().startswith(folded)
         yield lambda entry: folded in entry.title.casefold()
 

@@ -117,6 +117,14 @@ def test_it_can_be_renamed(kept: Conversations) -> None:
     assert kept.rename(entry.id, " a/b 👩\u200d🚀 ").title == "a/b 👩\u200d🚀"
 
 
+def test_a_whole_title_in_another_case_comes_before_the_beginning_of_one(
+    kept: Conversations,
+) -> None:
+    for title in ("My talk", "My talk (fork)"):
+        kept.add(replace(alternating("a", "b"), title=title))
+    assert kept.find("my talk").title == "My talk"
+
+
 def test_a_model_replaces_its_own_titles_and_those_of_messages_only(kept: Conversations) -> None:
     entry = add(kept, "one")
     assert kept.rename(entry.id, "two", by="model").title == "two"
