@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from itertools import islice
 
 from cloudllm.command import Command
 from cloudllm.errors import CloudLLMError, PluginError
 from cloudllm.hooks import ask_plugin
 from cloudllm.listeners import words_of
+from cloudllm.offering import offered
 from cloudllm.plugins import Plugin, Plugins
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands.base import SlashCommand
@@ -22,7 +23,7 @@ from cloudllm.words import kind_of, one_line
 HOOK = "cloudllm_commands"
 
 _NAME = re.compile(r"/[a-z0-9][a-z0-9_-]{0,29}")
-_MOST_COMMANDS, _MOST_VALUES = 100, 1_000
+_MOST_VALUES = 1_000
 _LONGEST = 120  # characters of a summary, or of how an argument is shown
 _COMPLETION_DEADLINE = 1.0  # seconds; a menu that comes later helps nobody
 
@@ -34,9 +35,8 @@ def collect(plugins: Plugins, own: Mapping[str, SlashCommand]) -> dict[str, Slas
     one line, and leaves out that command alone.
     """
     offers: dict[str, list[_PluginCommand]] = {}
-    for plugin, hook in plugins.implementations(HOOK):
-        for command in _asked(plugins, plugin, hook):
-            offers.setdefault(command.name, []).append(_PluginCommand(plugins, plugin, command))
+    for plugin, command in offered(plugins, HOOK, "commands", _checked):
+        offers.setdefault(command.name, []).append(_PluginCommand(plugins, plugin, command))
     taken = {alias: command.name for command in own.values() for alias in command.aliases}
     chosen = {}
     for name, rivals in offers.items():
@@ -50,32 +50,6 @@ def collect(plugins: Plugins, own: Mapping[str, SlashCommand]) -> dict[str, Slas
         else:
             chosen[name] = rivals[0].as_slash_command()
     return chosen
-
-
-def _asked(plugins: Plugins, plugin: Plugin, hook: Callable[[], object]) -> Iterator[Command]:
-    """The plugin's commands that are sound; of all others it is told what is wrong."""
-
-    def call() -> list[Command | str]:
-        offered = hook()
-        if not isinstance(offered, Iterable) or isinstance(offered, str | Mapping):
-            raise PluginError(
-                f"plugin {plugin}: {HOOK} gave {kind_of(offered)}, no list of commands"
-            )
-        commands = list(islice(offered, _MOST_COMMANDS + 1))
-        if len(commands) > _MOST_COMMANDS:
-            raise PluginError(f"plugin {plugin}: {HOOK} gave more than {_MOST_COMMANDS} commands")
-        return list(map(_checked, commands))  # here, since a class of the plugin's own may fail
-
-    try:
-        commands = ask_plugin(plugins, plugin, HOOK, call)
-    except CloudLLMError as error:
-        plugins.notify(plugin, f"{words_of(plugin, error)}.")
-        return
-    for command in commands:
-        if isinstance(command, Command):
-            yield command
-        else:
-            plugins.notify(plugin, f"{HOOK}: {command}, so it is left out.")
 
 
 def _checked(command: object) -> Command | str:
