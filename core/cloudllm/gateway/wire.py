@@ -71,8 +71,8 @@ def _messages(client: Client, request: Request) -> list[dict[str, Any]]:
 def _wire(message: Message) -> dict[str, Any]:
     """A message in OpenAI's form, which litellm turns into each provider's."""
     content = message.content
-    if message.role is Role.ASSISTANT and not message.tool_calls:
-        content = content or _EMPTY_REPLY
+    if not content and message.role is Role.ASSISTANT and not message.tool_calls:
+        content = _EMPTY_REPLY
     wire: dict[str, Any] = {"role": _ROLES[message.role], "content": _whole(content)}
     if message.tool_calls:
         wire["tool_calls"] = [
