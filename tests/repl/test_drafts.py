@@ -19,6 +19,8 @@ import pytest
 from cloudllm.repl import drafts as module
 from cloudllm.repl.buffer import DraftBuffer
 from cloudllm.repl.drafts import DraftJournal
+from cloudllm.testing import Reply, WireServer
+from tests.repl.dying import die
 
 SEND = "\r\\end\r"
 DYING = """
@@ -26,7 +28,7 @@ import os, sys
 from pathlib import Path
 from cloudllm.store.database import Store
 from cloudllm.store.drafts import Drafts
-Drafts(Store(Path(sys.argv[1]))).save("found")
+Drafts(Store(Path(sys.argv[1]))).save(sys.argv[2])
 os.kill(os.getpid(), 9)
 """
 BACK = r"^A draft that was not sent is back in the editor"
@@ -65,6 +67,12 @@ def killed(terminal: Any, number: int = signal.SIGKILL) -> None:
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOMENT", 0.01)
     monkeypatch.setattr(module, "_PERIOD", 0.02)
+
+
+def left_by_a_dead_chat(home: Path, draft: str) -> None:
+    command = [sys.executable, "-c", DYING, str(home / "store.db"), draft]
+    dead = subprocess.run(command, check=False, timeout=20)
+    assert dead.returncode == -signal.SIGKILL
 
 
 def journalled(
@@ -145,10 +153,7 @@ def test_G5_leaving_at_once_writes_the_last_state(home: Path) -> None:
 
 
 def test_G5_a_draft_that_was_found_is_not_lost_to_one_that_waits_for_an_answer(home: Path) -> None:
-    dead = subprocess.run(
-        [sys.executable, "-c", DYING, str(home / "store.db")], check=False, timeout=20
-    )
-    assert dead.returncode == -signal.SIGKILL
+    left_by_a_dead_chat(home, "found")
     told: list[str] = []
     editor = DraftBuffer()
     editor.insert_text("typed at once")
@@ -178,6 +183,76 @@ def test_G5_what_comes_back_while_the_editor_outside_is_open_is_kept(home: Path)
         await until(lambda: on_disk(home) == ["second\nfirst\ndraft"])
 
     assert journalled(home, steps)[0]
+
+
+def test_G5_what_goes_out_is_kept_ahead_of_the_editor_until_it_is_gone(home: Path) -> None:
+    under_way = ["going out"]
+    editor = DraftBuffer()
+
+    async def run() -> None:
+        journal = DraftJournal(editor, lambda _line: None, lambda: "\n".join(under_way))
+        journal.start()
+        editor.insert_text("the next one")
+        await until(lambda: on_disk(home) == ["going out\nthe next one"])
+        under_way.clear()
+        journal.look()
+        await until(lambda: on_disk(home) == ["the next one"])
+        await journal.finish()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent", "left"),
+    [
+        ("", "first\nlines", "second"),
+        (" and more", "first\nlines", "second and more"),
+        ("", "first\nlines\nsecond", ""),
+        ("", "first\nli", "first\nlines\nsecond"),
+        ("", "second", "first\nlines\nsecond"),
+        ("", "", "first\nlines\nsecond"),
+    ],
+)
+@pytest.mark.parametrize("early", [True, False])
+def test_G5_what_the_conversation_has_too_comes_back_once(
+    early: bool, typed: str, sent: str, left: str, home: Path
+) -> None:
+    left_by_a_dead_chat(home, "first\nlines\nsecond")
+    editor = DraftBuffer()
+
+    async def run() -> None:
+        journal = DraftJournal(editor, lambda _line: None)
+        journal.start()
+        if early:
+            journal.was_sent(sent)
+        await until(lambda: journal._is_loaded)
+        await until(lambda: not journal._found)
+        editor.insert_text(typed)
+        journal.was_sent(sent)
+        await until(lambda: on_disk(home) == ([left] if left else []))
+        await journal.finish()
+
+    asyncio.run(run())
+    assert editor.text == left
+
+
+def test_G5_what_was_typed_is_not_taken_for_what_came_back(home: Path) -> None:
+    left_by_a_dead_chat(home, "again")
+    editor = DraftBuffer()
+
+    async def run() -> None:
+        journal = DraftJournal(editor, lambda _line: None)
+        journal.start()
+        await until(lambda: journal._is_loaded and not journal._found)
+        journal.was_sent("again")
+        assert not editor.text
+        editor.insert_text("again")
+        journal.was_sent("again")
+        await journal.finish()
+
+    asyncio.run(run())
+    assert editor.text == "again"
+    assert on_disk(home) == ["again"]
 
 
 def test_a_secret_stays_one_when_a_draft_comes_back_ahead_of_it() -> None:
@@ -295,6 +370,53 @@ def test_G5_a_draft_that_was_sent_does_not_come_back(
     t.send("new")
     wait_for(home, ["new"])
     assert not re.search(BACK, t.text(), re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_G5_a_message_that_has_not_gone_out_survives_kill_9(
+    terminal: Callable[..., Any], home: Path
+) -> None:
+    t = terminal()
+    t.send("asked at once\rin two lines" + SEND)  # litellm is still loading
+    wait_for(home, ["asked at once\nin two lines"])
+    killed(t)
+    t = terminal()
+    t.wait(BACK)
+    t.settle()
+    assert t.editor() == "asked at once\nin two lines"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pieces", "back"), [((), "asked\nnext"), (("a piece",), "next")])
+def test_G5_a_message_that_a_crash_left_twice_comes_back_once(
+    pieces: tuple[str, ...], back: str, terminal: Callable[..., Any], home: Path
+) -> None:
+    die("asked", *pieces)
+    left_by_a_dead_chat(home, "asked\nnext")
+    t = terminal()
+    t.wait("The last (reply was broken off|message had no reply)")
+    t.wait(BACK)
+    t.settle()
+    assert t.editor() == back
+
+
+@pytest.mark.slow
+def test_G5_what_waited_for_a_reply_survives_kill_9(
+    terminal: Callable[..., Any], server: WireServer, home: Path
+) -> None:
+    server.replies(Reply(text=["one ", "two "], stall_after=2))
+    t = terminal()
+    t.send("first" + SEND)
+    t.wait("one two")
+    wait_for(home, [])
+    t.send("//second" + SEND + "/tokens\r" + "third" + SEND + "draft")
+    wait_for(home, ["//second\nthird\ndraft"])
+    killed(t)
+    t = terminal()
+    t.wait("The last reply was broken off")
+    t.wait(BACK)
+    t.settle()
+    assert t.editor() == "//second\nthird\ndraft"
 
 
 @pytest.mark.slow

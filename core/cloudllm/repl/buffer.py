@@ -100,6 +100,13 @@ class DraftBuffer(Buffer):
         self.document = Document(ahead + self.text, at)
         self.was_refused = self.was_refused or refused
 
+    def take_off(self, draft: str) -> None:
+        """Take a draft away that stands first, on lines of its own; what follows it stays."""
+        whole = f"{self.draft}\n"
+        if whole.startswith(f"{draft}\n"):
+            rest = self.folds.refold(whole[len(draft) + 1 : -1])
+            self.document = Document(rest, len(rest))
+
     def lay_aside(self) -> None:
         """Make room for the answer to a question."""
         self._aside = self.text, self.was_refused
@@ -126,8 +133,8 @@ class DraftBuffer(Buffer):
         if self.hidden and self._aside is None:
             return ""
         own = self._aside or (self.text, self.was_refused)
-        kept = [_to_keep(*each) for each in reversed(self._ahead or [])]
-        kept.append(_to_keep(self.folds.expand(own[0]), own[1]))
+        kept = [to_keep(*each) for each in reversed(self._ahead or [])]
+        kept.append(to_keep(self.folds.expand(own[0]), own[1]))
         return "\n".join(filter(None, kept))
 
     def validate_and_handle(self) -> None:
@@ -225,7 +232,8 @@ class DraftBuffer(Buffer):
         return False
 
 
-def _to_keep(draft: str, was_refused: bool) -> str:  # noqa: FBT001 - as they are kept together
+def to_keep(draft: str, was_refused: bool = False) -> str:  # noqa: FBT001, FBT002 - as they are kept together
+    """A draft as it may be kept on disk; "" if it may not, as `DraftBuffer.to_keep` says."""
     is_private = was_refused or draft.startswith((" ", "\t")) or holds_secret(draft)
     return draft if draft.strip() and not is_private else ""
 

@@ -32,16 +32,26 @@ _BACK = "A draft that was not sent is back in the editor; Ctrl-C clears it."
 class DraftJournal:
     """The journal of what stands in the editor; `tell` gets a line when a draft comes back.
 
-    What must not be kept, such as a secret, takes the draft off the disk.
+    `under_way` gives what was sent and is not on disk yet: it is kept ahead of what stands in the
+    editor, until `look` finds that it need be no more. What must not be kept, such as a secret,
+    takes the draft off the disk.
     """
 
-    def __init__(self, editor: DraftBuffer, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        editor: DraftBuffer,
+        tell: Callable[[str], None],
+        under_way: Callable[[], str] = lambda: "",
+    ) -> None:
         self._editor = editor
         self._tell = tell
+        self._under_way = under_way
         self._drafts: Drafts
         self._worker: Worker
         self._changed = asyncio.Event()
         self._found = ""
+        self._sent = ""  # what a crash may have left as a draft, and in the conversation too
+        self._came_back = ""
         self._kept: str | None = None  # what is on disk, if that is known
         self._pause = _PERIOD
         self._watching: asyncio.Task[None] | None = None
@@ -50,6 +60,18 @@ class DraftJournal:
     def start(self) -> None:
         """Bring a draft back, then write what changes, until `finish`; in the event loop."""
         self._watching = asyncio.ensure_future(self._watch())
+
+    def look(self) -> None:
+        """Something that was sent is on disk now: it is a draft no more."""
+        self._changed.set()
+
+    def was_sent(self, draft: str) -> None:
+        """Take this off the beginning of what came back: the conversation has it already."""
+        self._sent = draft
+        self._found = _without(self._found, draft)
+        came_back, self._came_back = self._came_back, ""
+        if came_back and _begins(came_back, draft):
+            self._editor.take_off(draft)
 
     async def finish(self) -> bool:
         """Write the last state; is there a draft on disk?"""
@@ -84,20 +106,22 @@ class DraftJournal:
 
     async def _load(self) -> None:
         try:
-            self._found = await in_thread(self._drafts.load, self._worker.put)
+            found = await in_thread(self._drafts.load, self._worker.put)
         except StoreError as error:
+            found = ""
             self._fail(error)
-        self._kept = self._found
+        self._kept, self._found = found, _without(found, self._sent)
 
     def _bring_back(self) -> None:
         if self._found and not self._editor.is_answer:
-            found, self._found = self._found, ""
-            self._editor.put_ahead(found)
+            self._came_back, self._found = self._found, ""
+            self._editor.put_ahead(self._came_back)
             self._tell(_BACK)
 
     async def _write(self) -> None:
         # What was found waits, while a question is open, for the editor to be free.
-        draft = "\n".join(filter(None, (self._found, self._editor.to_keep())))
+        parts = (self._found, self._under_way(), self._editor.to_keep())
+        draft = "\n".join(filter(None, parts))
         if draft == self._kept:
             return
         self._kept = None
@@ -115,3 +139,12 @@ class DraftJournal:
         if not self._has_failed:
             self._has_failed = True
             self._tell(f"What you write is not kept against a crash: {error}")
+
+
+def _begins(draft: str, with_draft: str) -> bool:
+    """Does a draft begin with this one, on lines of its own?"""
+    return bool(with_draft) and f"{draft}\n".startswith(f"{with_draft}\n")
+
+
+def _without(draft: str, first: str) -> str:
+    return draft[len(first) + 1 :] if _begins(draft, first) else draft

@@ -86,9 +86,9 @@ class TerminalChat(TerminalScreen):
             editing_mode=early.editing_mode,
             terminal=terminal,
         )
-        self._journal = DraftJournal(self._app.editor, self.notice)
         self._queue = Queue()
         self._unsent = Unsent(self._app, self._queue, self._grammar, self.notice)
+        self._journal = DraftJournal(self._app.editor, self.notice, self._unsent.under_way)
         self._hints = hints(self._grammar)
         self._row = StatusRow()
         self._keeper: StatusKeeper | None = None
@@ -201,15 +201,25 @@ class TerminalChat(TerminalScreen):
     # What the chat shows.
 
     def event(self, event: Event) -> None:
-        """Show what a turn emitted."""
+        """Show what a turn emitted; when its request goes out, its message is on disk."""
+        from cloudllm.events import RequestSent  # noqa: PLC0415 - after the first prompt
+
+        if isinstance(event, RequestSent):
+            self._is_gone()
         self._view.event(event)
 
     def recall(self, turn: Sequence[Message]) -> None:
-        """Show a turn again."""
+        """Show a turn again; its message is no draft, even if a crash has left it as one, too."""
         from cloudllm.repl.recall import recall  # noqa: PLC0415 - after the first prompt
 
+        self._journal.was_sent(self._grammar.encode(turn[0].content))
         self._echo(UserText(turn[0].content))
         recall(self._app, self._dressed(), turn, markdown=self._chat.settings.repl.markdown)
+
+    def put_back(self, text: str) -> None:
+        """Give a message back for editing, once, even if a crash has left it as a draft, too."""
+        self._journal.was_sent(self._grammar.encode(text))
+        super().put_back(text)
 
     # The work behind.
 
@@ -302,6 +312,7 @@ class TerminalChat(TerminalScreen):
         from cloudllm.repl.turnview import TurnView  # noqa: PLC0415 - after the first prompt
 
         means = submission.means
+        self._unsent.goes_out(submission)
         self._echo(means)
         command = ""
         if isinstance(means, Command):
@@ -326,8 +337,14 @@ class TerminalChat(TerminalScreen):
             self.error(one_line(error))
         self._app.questions.close()
         self._settle(self._turn, submission)
+        self._is_gone()
         self._turn = None
         self._renew_status()
+
+    def _is_gone(self) -> None:
+        """What was sent is on disk, or back in the editor."""
+        self._unsent.gone()
+        self._journal.look()
 
     def _settle(self, turn: asyncio.Task[None], submission: Submission) -> None:
         """Say how the turn ended; what was not answered goes back into the editor."""

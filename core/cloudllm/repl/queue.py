@@ -58,6 +58,11 @@ class Queue:
         self._waiting.clear()
         return taken
 
+    def drafts(self) -> list[str]:
+        """Those of the messages that wait, in order; commands are none."""
+        waiting = (submission for submission, _ in self._waiting)
+        return [each.draft for each in waiting if isinstance(each.means, UserText)]
+
     def rows(self, columns: int) -> list[str]:
         """A row for each, safe to show; of many the first ones and the last."""
         last = len(self._waiting)

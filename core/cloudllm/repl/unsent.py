@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cloudllm.repl.app import ChatApp
+from cloudllm.repl.buffer import to_keep
 from cloudllm.repl.queue import Queue, Submission
 from cloudllm.repl.secrets import without_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
@@ -20,6 +21,23 @@ class Unsent:
         self._queue = queue
         self._grammar = grammar
         self._tell = tell
+        self._going_out = ""
+
+    def goes_out(self, submission: Submission) -> None:
+        """A message is about to be sent; it has to be kept until it is `gone`."""
+        if isinstance(submission.means, UserText):
+            self._going_out = submission.draft
+
+    def gone(self) -> None:
+        """What was about to be sent is on disk, or back in the editor."""
+        self._going_out = ""
+
+    def under_way(self) -> str:
+        """What was sent and is not on disk yet, as one draft that may be kept there."""
+        drafts = filter(None, map(to_keep, (self._going_out, *self._queue.drafts())))
+        means = (self._grammar.decode(draft) for draft in drafts)
+        texts = [each.text for each in means if each is not None]
+        return self._grammar.encode("\n".join(texts)) if texts else ""
 
     def take_back(self) -> None:
         """Give the last thing that waits back for editing."""
@@ -46,7 +64,7 @@ class Unsent:
         kept = bool(editor.draft.strip()) and editor.keep_unsent()
         if comes_back:
             self._app.print("What stood in the editor is there again next time.")
-        if not private and ((kept and not comes_back) or self._queue):
+        elif not private and (kept or self._queue):
             self._app.print("What was not sent is in the input history: press Up next time.")
 
     def _give(self, returned: Sequence[Command | UserText], *, refused: bool = False) -> None:
