@@ -6,10 +6,8 @@ import asyncio
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from cloudllm.repl import drafts as module
 from cloudllm.repl.buffer import DraftBuffer
 from cloudllm.repl.drafts import DraftJournal
 from cloudllm.testing import Reply, WireServer
+from tests.repl.drafts import on_disk, wait_for
 from tests.repl.dying import die
 
 SEND = "\r\\end\r"
@@ -32,27 +31,6 @@ Drafts(Store(Path(sys.argv[1]))).save(sys.argv[2])
 os.kill(os.getpid(), 9)
 """
 BACK = r"^A draft that was not sent is back in the editor"
-
-
-def on_disk(home: Path) -> list[str]:
-    """The drafts in the store."""
-    path = home / "store.db"
-    if not path.exists():
-        return []
-    connection = sqlite3.connect(path)
-    try:
-        return [text for (text,) in connection.execute("SELECT text FROM draft ORDER BY time")]
-    except sqlite3.OperationalError:  # it is being made
-        return []
-    finally:
-        connection.close()
-
-
-def wait_for(home: Path, expected: list[str], timeout: float = 20) -> None:
-    end = time.monotonic() + timeout
-    while (found := on_disk(home)) != expected:
-        assert time.monotonic() < end, found
-        time.sleep(0.02)
 
 
 def killed(terminal: Any, number: int = signal.SIGKILL) -> None:

@@ -14,17 +14,20 @@ from pathlib import Path
 import pytest
 
 from cloudllm.testing import Reply, WireServer
+from tests.repl.drafts import wait_for
 from tests.repl.forking import Forked, Mother
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 KILLS = int(os.environ.get("TEST_KILLS", "200"))
+SENDS = int(os.environ.get("TEST_SENDS", "40"))
 GRACE = 0.3
 """Seconds of received text that a crash may cost, beside those in which the chat got no processor."""
 
 WORDS = [f"w{number:05} " for number in range(4_000)]
 SENT = "".join(WORDS)
 WORD = re.compile(r"w(\d{5})(?!\d)")
+BACK = "A draft that was not sent is back"
 BROKEN = r"The last (reply was broken off|message had no reply)"
 
 
@@ -94,15 +97,19 @@ def last_reply(home: Path) -> tuple[str, str]:
     return row[0], row[1]
 
 
+def variables_for(home: Path, server: WireServer) -> dict[str, str]:
+    return {
+        "CLOUDLLM_HOME": str(home), "HOME": str(home.parent), "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": server.url,
+    }  # fmt: skip
+
+
 def test_G5_200_kills_lose_no_more_than_300_ms_of_the_screen(
     home: Path, server: WireServer
 ) -> None:
     chance = random.Random(6)
     server.default = Reply(text=WORDS, delay=0.002)
-    variables = {
-        "CLOUDLLM_HOME": str(home), "HOME": str(home.parent), "OPENAI_API_KEY": "sk-test",
-        "OPENAI_BASE_URL": server.url,
-    }  # fmt: skip
+    variables = variables_for(home, server)
     before, lost, checked = "", [], 0
     with Mother() as mother:
         for number in range(KILLS):
@@ -140,3 +147,38 @@ def test_G5_200_kills_lose_no_more_than_300_ms_of_the_screen(
         f"{KILLS} kills, {checked} of them when words were due; words on the screen that were not"
         f" on the disk: at most {max(lost)}"
     )
+
+
+def test_G5_a_kill_at_any_moment_after_sending_leaves_the_message_once(
+    home: Path, server: WireServer
+) -> None:
+    chance = random.Random(7)
+    server.default = Reply(text=WORDS, delay=0.002)
+    found = {"editor": 0, "conversation": 0}
+    with Mother() as mother:
+        for number in range(SENDS):
+            t = Forked(mother, variables_for(home, server))
+            try:
+                if number:
+                    t.wait(f"{BACK}|{BROKEN}")
+                    t.settle(0.5)
+                    asked = f"question {number - 1}\nof two lines"
+                    where = "editor" if t.editor() else "conversation"
+                    found[where] += 1
+                    if where == "editor":
+                        assert t.editor() == asked
+                        t.send("\x03")
+                    else:
+                        assert re.search(rf"> question {number - 1}\n  of two lines", t.text())
+                t.send("/new\r")
+                t.wait("starts anew")
+                t.send(f"question {number}\rof two lines")
+                wait_for(home, [f"question {number}\nof two lines"])
+                t.send("\r\\end\r")
+                end = time.monotonic() + chance.uniform(0, 0.5)
+                while (left := end - time.monotonic()) > 0:
+                    t.read(left)
+                t.kill()
+            finally:
+                t.close()
+    print(f"{SENDS} kills after sending: {found}")
