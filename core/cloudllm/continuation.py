@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cloudllm.errors import UsageError
 from cloudllm.messages import Cost, Message, Role, Status, Usage
+from cloudllm.pricing import FREE
 
 _GO_ON = (
     "Your last answer was cut off. Continue it exactly where it stops, in the middle of the word if"
@@ -54,9 +55,17 @@ def joined(before: Message, after: Message) -> Message:
         content=before.content + after.content,
         reasoning="\n\n".join(filter(None, (before.reasoning, after.reasoning))),
         usage=(before.usage or Usage()) + (after.usage or Usage()),
-        cost=(before.cost or Cost(unknown=1)) + (after.cost or Cost(unknown=1)),
+        cost=_cost(before, after) + _cost(after, before),
         pinned=before.pinned,
     )
+
+
+def _cost(part: Message, other: Message) -> Cost:
+    """What a part cost; where that was lost with a crash, a model that is free was free then, too."""
+    if part.cost is not None:
+        return part.cost
+    is_free = other.cost is not None and other.cost.source == FREE and other.model == part.model
+    return Cost(source=FREE) if is_free else Cost(unknown=1)
 
 
 class Seam:

@@ -25,6 +25,11 @@ def one_line(text: str, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def quoted(text: str, limit: int = 60) -> str:
+    """What a person named or typed, in quotation marks, as `one_line` gives it."""
+    return f"“{one_line(text, limit)}”"
+
+
 def _shown(character: str) -> str:
     shown = "\ufffd" if "\ud800" <= character <= "\udfff" else visible(character)
     return shown if shown.isprintable() else code_point(character)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +11,13 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from pydoc_data.topics import topics
-from statistics import median
+from statistics import median, quantiles
 
 import pytest
 
 from cloudllm import Journal, TextDelta
-from cloudllm.messages import Message, Role
+from cloudllm.archivejson import message_details
+from cloudllm.messages import Cost, Message, Role, Usage
 from cloudllm.recording import Start
 from cloudllm.store.alive import alive
 from cloudllm.store.conversations import Conversations
@@ -37,13 +39,22 @@ RARE = "xylophone 🦄 qz 東京"
 ENGLISH = " ".join(" ".join(topics.values()).split())
 
 _CONVERSATION = (
-    "INSERT INTO conversation VALUES"
-    " (?, ?, ?, 'message', ?, ?, ?, 'acme/one', 'Be brief.', NULL, ?, NULL)"
+    "INSERT INTO conversation"
+    " (id, key, title, titled, created, updated, folder, model, system_prompt, head)"
+    " VALUES (?, ?, ?, 'message', ?, ?, ?, 'acme/one', 'Be brief.', ?)"
 )
 _MESSAGE = (
-    "INSERT INTO message (conversation, parent, created, role, status, content, reasoning, pinned,"
-    " details) VALUES (?, ?, ?, ?, 'complete', ?, '', 0, '{}')"
+    "INSERT INTO message (conversation, parent, created, turn, role, status, content, reasoning,"
+    " pinned, details) VALUES (?, ?, ?, ?, ?, 'complete', ?, '', 0, ?)"
 )
+REPLY = Message(
+    Role.ASSISTANT,
+    "",
+    finish_reason="stop",
+    usage=Usage(input_tokens=1_234, output_tokens=321, cached_tokens=1_024),
+    cost=Cost(nano=1_234_567, source="litellm 1.106.2"),
+)
+"""What is known of each reply."""
 
 
 def texts(number_of: int) -> Iterator[str]:
@@ -70,6 +81,7 @@ def fill(store: Store, per_conversation: int, messages: int = MESSAGES, folder: 
             connection.execute(
                 _CONVERSATION, (at, f"key{at:09}", f"No {at}", when, when, place, last)
             )
+        known = "{}", message_details(REPLY)
         connection.executemany(
             _MESSAGE,
             (
@@ -77,8 +89,10 @@ def fill(store: Store, per_conversation: int, messages: int = MESSAGES, folder: 
                     1 + at // per_conversation,
                     at if at % per_conversation else None,
                     at * 1_000,
+                    1 + at % per_conversation // 2,
                     ("user", "assistant")[at % 2],
                     text,
+                    known[at % 2],
                 )
                 for at, text in enumerate(texts(messages))
             ),
@@ -109,17 +123,16 @@ def milliseconds(work: Callable[[], object], rounds: int) -> float:
 
 @pytest.mark.parametrize("folder", [None, "/home/me/7"])
 def test_a_search_takes_50_milliseconds(folder: str | None, full: Store, slowness: float) -> None:
-    """What is typical of many searches; none of them takes very long."""
+    """Each of them, whether many messages have the words or none."""
     taken = {}
     for words in QUERIES:
         with full.read() as connection:
             taken[words] = milliseconds(partial(search, connection, words, folder=folder), 7)
     where = "" if folder is None else " in one folder"
-    print(f"\nsearch over {MESSAGES:,} messages{where}, ms (median at most 50, each 200):")
+    print(f"\nsearch over {MESSAGES:,} messages{where}, ms (at most 50):")
     print("; ".join(f"{words} {took:.1f}" for words, took in taken.items()))
     print(f"median {median(taken.values()):.1f}, worst {max(taken.values()):.1f}")
-    assert median(taken.values()) <= 50 * slowness
-    assert max(taken.values()) <= 200 * slowness
+    assert max(taken.values()) <= 50 * slowness
 
 
 @pytest.fixture
@@ -137,7 +150,7 @@ def running(full: Store) -> Iterator[Running]:
 def test_a_batch_of_the_running_reply_is_committed_in_a_tenth_of_a_millisecond(
     running: Running, full: Store, slowness: float
 ) -> None:
-    """The transaction as the budget means it, and with all that the journal does around it."""
+    """With all that the journal does around its transaction, which alone is the floor."""
     text = "sixty characters of a reply, or about that many of them…"
     numbers = count(1_000_000)
 
@@ -152,27 +165,26 @@ def test_a_batch_of_the_running_reply_is_committed_in_a_tenth_of_a_millisecond(
         running.write(full)
 
     with full.read() as connection:
-        alone = milliseconds(commit, 1_001)
-    whole = milliseconds(batch, 1_001)
-    print(f"\na batch: committed in {alone:.3f} ms (at most 0.1),"
-          f" with locks and checks {whole:.3f} ms (at most 0.3)")  # fmt: skip
-    assert alone <= 0.1 * slowness
-    assert whole <= 0.3 * slowness
+        alone = min(milliseconds(commit, 501) for _ in range(5))
+    whole = min(milliseconds(batch, 501) for _ in range(5))
+    print(f"\na batch: transaction {alone:.3f} ms,"
+          f" with lock and checks {whole:.3f} ms (at most 0.1)")  # fmt: skip
+    assert whole <= 0.1 * slowness
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "at_most"),
-    [("1 KB", 2**10, 10), ("2 KB", 2 * 2**10, 10), ("20 KB", 20 * 2**10, 30)],
-)
+@pytest.mark.parametrize("kilobytes", [1, 2, 20])
 async def test_a_turn_is_stored_in_10_milliseconds(
-    name: str, size: int, at_most: float, full: Store, slowness: float
+    kilobytes: int, full: Store, slowness: float
 ) -> None:
     """All that a turn waits for: its message and its reply on the disk for good, and in the index.
 
     Most of it is two waits for the disk, so what else writes there counts too.
     """
     journal = Journal(full.path)
-    said, reply = Message(Role.USER, "What is that?"), Message(Role.ASSISTANT, ENGLISH[:size])
+    said, reply = (
+        Message(Role.USER, "What is that?"),
+        Message(Role.ASSISTANT, ENGLISH[: kilobytes * 2**10]),
+    )
     times = []
     for number in range(41):
         begin = time.perf_counter()
@@ -187,9 +199,9 @@ async def test_a_turn_is_stored_in_10_milliseconds(
     await journal.ask(lambda conversations: conversations.delete([kept.entry.id]))
     journal.close(5)
     took = median(times) * 1000
-    print(f"\na turn with a reply of {name} stored: {took:.2f} ms (at most {at_most})")
+    print(f"\na turn with a reply of {kilobytes} KB stored: {took:.2f} ms (at most 10)")
     assert len(kept.messages) == 2 * len(times)
-    assert took <= at_most * slowness
+    assert took <= 10 * slowness
 
 
 def test_the_size_of_the_store_does_not_delay_the_prompt(full: Store, tmp_path: Path) -> None:
@@ -206,13 +218,56 @@ def test_the_size_of_the_store_does_not_delay_the_prompt(full: Store, tmp_path: 
     assert ratio <= 1.1
 
 
-def resumed_after(home: Path) -> float:
+async def loaded(path: Path) -> tuple[float, float]:
+    """Milliseconds that it takes to load the last conversation, and that a key may wait then."""
+    journal = Journal(path)
+    entry = await journal.ask(lambda kept: kept.entries(limit=1)[0])
+    held_up = 0.0
+
+    async def look() -> None:
+        nonlocal held_up
+        before = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            held_up, before = max(held_up, now - before - 0.001), now
+
+    looking = asyncio.ensure_future(look())
+    await asyncio.sleep(0.01)
+    begin = time.perf_counter()
+    found = await journal.ask(lambda kept: kept.load(entry.id))
+    took = time.perf_counter() - begin
+    journal.resume(found)
+    await asyncio.sleep(0.01)
+    looking.cancel()
+    journal.close(5)
+    assert len(found.messages) == LONG
+    return took * 1000, held_up * 1000
+
+
+def test_while_a_long_conversation_is_loaded_the_keys_are_echoed(
+    tmp_path: Path, slowness: float
+) -> None:
+    """The first quartile of each, as what else this machine does only adds to them."""
+    with closing(Store(tmp_path / "store.db")) as store:
+        fill(store, LONG, LONG)
+    taken = [asyncio.run(loaded(tmp_path / "store.db")) for _ in range(12)]
+    took, held_up = (quantiles(column)[0] for column in zip(*taken[1:], strict=True))
+    print(f"\n{LONG:,} messages loaded in {took:.0f} ms (at most 150),"
+          f" the event loop held up for {held_up:.1f} ms (at most 15)")  # fmt: skip
+    assert took <= 150 * slowness
+    assert held_up <= 15 * slowness
+
+
+def shown_after(home: Path) -> float:
     """Seconds from the start of the process until it says which conversation it goes on with."""
     with Typist([CLOUDLLM, "--continue"], CLOUDLLM_HOME=str(home)) as typist:
         return typist.wait_for(f"{LONG // 2:,} turns".encode()) - typist.began
 
 
-def test_a_long_conversation_is_resumed_as_fast_as_a_fresh_one_begins(tmp_path: Path) -> None:
+def test_a_long_conversation_is_resumed_as_fast_as_a_fresh_one_begins(
+    tmp_path: Path, slowness: float
+) -> None:
     long, fresh = tmp_path / "long", tmp_path / "fresh"
     with closing(Store(long / "store.db")) as store:
         fill(store, LONG, LONG, str(Path.cwd()))
@@ -224,9 +279,10 @@ def test_a_long_conversation_is_resumed_as_fast_as_a_fresh_one_begins(tmp_path: 
         for _ in range(10)
     ]
     begun, usable = zip(*taken[1:], strict=True)
-    resumed = [resumed_after(long) for _ in range(3)]
+    shown = [shown_after(long) for _ in range(5)]
     (ratio,) = ratios([[each] for each in begun], [[each] for each in usable])
     print(f"\nfirst key echoed: fresh {median(begun) * 1e3:.0f} ms,"
           f" with {LONG:,} messages resumed {median(usable) * 1e3:.0f} ms,"
-          f" ratio {ratio:.2f} (at most 1.3); resumed after {median(resumed) * 1e3:.0f} ms")  # fmt: skip
+          f" ratio {ratio:.2f} (at most 1.3); shown after {min(shown) * 1e3:.0f} ms (at most 1000)")  # fmt: skip
     assert ratio <= 1.3
+    assert min(shown) <= 1 * slowness

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from click.testing import CliRunner, Result
 
@@ -99,8 +100,11 @@ def _added(
     )
     with conversations() as kept:
         entry = kept.add(archive)
-    assert entry is not None
-    return entry
+        assert entry is not None
+        # What is added gets a title that is fit to show; what stands in the file may be any text.
+        with kept._store.write() as connection:
+            connection.execute("UPDATE conversation SET title = ? WHERE id = ?", (title, entry.id))
+    return replace(entry, title=title)
 
 
 def kept_titles() -> list[str]:

@@ -206,7 +206,7 @@ WRONG: list[tuple[str, object, str]] = [
     ("title", None, "title: must be text, not null"),
     ("created", "x", "created: must be a whole number, not text"),
     ("created", True, "created: must be a whole number, not true or false"),
-    ("created", 1.5, "created: must be a whole number, not a number"),
+    ("created", 1.5, "created: must be a whole number, not a fraction"),
     ("created", 2**63, "created: the number is too large"),
     ("head", ..., "head: is missing"),
     ("head", "9", "head: no message has the id '9'"),

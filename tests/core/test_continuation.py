@@ -75,6 +75,23 @@ def test_the_whole_reply_has_used_and_cost_what_its_parts_did() -> None:
     assert whole.cost == Cost(nano=5, unknown=1)
 
 
+@pytest.mark.parametrize(
+    ("model", "cost", "whole"),
+    [
+        ("echo/echo", Cost(source="free"), Cost(source="free")),
+        ("acme/1", Cost(source="free"), Cost(source="", unknown=1)),
+        ("echo/echo", Cost(nano=5, source="acme"), Cost(nano=5, source="", unknown=1)),
+        ("echo/echo", None, Cost(unknown=2)),
+    ],
+)
+def test_what_a_crash_has_lost_of_the_cost_is_free_if_the_model_is(
+    model: str, cost: Cost | None, whole: Cost
+) -> None:
+    before = Message(Role.ASSISTANT, "a", status=Status.PARTIAL, model=model)
+    after = Message(Role.ASSISTANT, "b", model="echo/echo", cost=cost)
+    assert joined(before, after).cost == whole
+
+
 def passed(seam: Seam, pieces: list[str]) -> str:
     return "".join([*(seam.feed(piece) for piece in pieces), seam.end()])
 

@@ -61,37 +61,48 @@ def test_those_that_ship_with_cloudllm_and_a_plugin_s_are_found(write: Write) ->
 
 
 @pytest.mark.parametrize(
-    ("suffix", "name"), [(".md", "markdown"), (".HTML", "html"), (".odd", "odd"), (".txt", "text")]
-)
-def test_a_suffix_chooses_and_what_ships_with_cloudllm_comes_first(
-    write: Write, suffix: str, name: str
+    ("file", "name"),
+    [
+        ("a.md", "markdown"), ("~/b.c/A.HTML", "html"), ("x.odd", "odd"), ("a.b.txt", "text"),
+        ("x.txt.odd", "pair"), ("no-ending", "markdown"), ("b.c/no-ending", "markdown"),
+    ],
+)  # fmt: skip
+def test_an_ending_chooses_and_what_ships_with_cloudllm_comes_first(
+    write: Write, file: str, name: str
 ) -> None:
+    write("pair", exporter(TITLES, name="pair", suffix=".txt.odd"))
     write("odd", exporter(TITLES))
     write("also", exporter(TITLES, name="aaa", suffix=".txt"))
     exporters, _ = installed()
-    assert exporters.for_suffix(suffix).name == name
+    assert exporters.for_file(file).name == name
 
 
 @pytest.mark.parametrize(
-    ("suffix", "words"),
+    ("file", "words"),
     [
-        (".pdf", "no export format has a file that ends in '.pdf'. Known: .md, .html, .txt, .json"),
-        ("", "no export format has a file that has no ending. Known: .md"),
-        ("\x1b[2J\n", "no export format has a file that ends in '␛[2J'. Known: .md"),
+        ("a.pdf", "no export format has a file that ends in “.pdf”. Known: .md, .html, .txt"),
+        ("a.\x1b[2J\n", "no export format has a file that ends in “.␛[2J”. Known: .md"),
+        ("amd.x", "no export format has a file that ends in “.x”. Known: .md"),
     ],
 )
-def test_a_suffix_that_is_nobody_s_is_said(suffix: str, words: str) -> None:
+def test_an_ending_that_is_nobody_s_is_said(file: str, words: str) -> None:
     exporters, _ = installed()
     with pytest.raises(UsageError, match=re.escape(words)):
-        exporters.for_suffix(suffix)
+        exporters.for_file(file)
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("mardown", "Did you mean markdown?"), ("zzz", "Known: markdown, html")]
+    ("name", "hint"),
+    [
+        ("mardown", "Did you mean markdown?"),
+        ("md", "Did you mean markdown?"),
+        ("txt", "Did you mean text?"),
+        ("zzz", "Known: markdown, html"),
+    ],
 )
 def test_an_unknown_name_is_said(name: str, hint: str) -> None:
     exporters, _ = installed()
-    with pytest.raises(UsageError, match=f"no export format '{name}'. {re.escape(hint)}"):
+    with pytest.raises(UsageError, match=f"no export format “{name}”. {re.escape(hint)}"):
         exporters.get(name)
     made = Exporter(name=name, suffix=".x", description="", write=lambda _: ())
     with pytest.raises(UsageError, match="no export format"):

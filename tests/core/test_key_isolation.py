@@ -135,11 +135,11 @@ def test_addresses_and_settings_of_others_are_withheld_too(install: Install) -> 
     environ = {"OPENAI_BASE_URL": "https://openai.example", "AWS_BEARER_TOKEN_BEDROCK": CANARY}
     registry = _registry(**environ)
     assert registry.client("acme/m").api_base == BASE
-    options = registry._options(registry.provider("acme"), {})
+    options = registry._sources._options(registry.provider("acme"), {})
     assert CANARY not in repr(options)
     own = _registry(**environ, ACME_BASE="https://acme.example", ACME_TOKEN="own")
     assert own.client("acme/m").api_base == "https://acme.example"
-    assert "own" in repr(own._options(own.provider("acme"), {}))
+    assert "own" in repr(own._sources._options(own.provider("acme"), {}))
 
 
 def test_a_missing_module_is_one_line_with_what_to_install(install: Install) -> None:

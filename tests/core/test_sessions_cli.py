@@ -203,7 +203,7 @@ def test_show_prints_the_branch_in_use_as_it_was_said() -> None:
         "\nYou:\nWhat is **ownership**?\nAnd why?\n"
         "\nAssistant:\nA set of rules:\n\n```rust\nlet x = 1;\n```\n"
         "\nYou:\nAnd borrowing?\n"
-        "\nAssistant:\nA \x1b[31mreference\x1b[0m that\n\n[partial: connection reset]\n"
+        "\nAssistant:\nA \x1b[31mreference\x1b[0m that\n\n[broken off: connection reset]\n"
     )
 
 
@@ -270,7 +270,7 @@ def test_what_a_chat_that_died_was_receiving_is_shown() -> None:
         connection.execute("INSERT INTO piece VALUES (?, 2, 'text', 'half a re')", (at,))
         connection.execute("UPDATE conversation SET owner = 99")
     shown = run("show", kept.key).stdout
-    assert shown.endswith("\nhalf a re\n\n[partial: the chat ended while it was coming in]\n")
+    assert shown.endswith("\nhalf a re\n\n[broken off: the chat ended while it was coming in]\n")
     assert "broken" in run("list").stdout
 
 

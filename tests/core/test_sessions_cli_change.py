@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from cloudllm.errors import UsageError
+from cloudllm.paths import history_text
 from cloudllm.store.alive import alive
 from cloudllm.store.database import Store, default_path
 from tests.core.kept import conversations, keep, kept_titles, on_terminal, program, run
@@ -72,7 +74,7 @@ def test_several_are_deleted_each_once() -> None:
 def test_all_or_none_of_the_names_must_be_right() -> None:
     keep("One")
     for command in ("delete", "purge"):
-        with pytest.raises(UsageError, match="no conversation 'Nine'"):
+        with pytest.raises(UsageError, match="no conversation “Nine”"):
             run(command, "One", "Nine", "--yes")
     assert kept_titles() == ["One"]
 
@@ -90,6 +92,16 @@ def test_a_purge_leaves_no_byte_and_says_so() -> None:
     assert b"needle" not in on_disk
     assert b"Secret plans" not in on_disk
     assert kept_titles() == ["Kept"]
+
+
+def test_a_purge_says_where_what_was_typed_still_is() -> None:
+    keep("One", "the needle")
+    inputs = Path(history_text())
+    inputs.write_text("the needle")
+    done = run("purge", "One", "--yes")
+    assert done.stderr.endswith(
+        f"The input history keeps what was typed; remove {inputs} to empty it.\n"
+    )
 
 
 def test_the_old_ones_or_all_can_be_purged() -> None:

@@ -60,9 +60,9 @@ def test_the_ending_of_the_file_says_the_format(tmp_path: Path) -> None:
         file = tmp_path / f"one{ending}"
         run("export", "one", "--output", str(file))
         assert file.read_text().lower().startswith(start.lower())
-    with pytest.raises(UsageError, match=r"no export format has a file that ends in '.pdf'"):
+    with pytest.raises(UsageError, match=r"no export format has a file that ends in “.pdf”"):
         run("export", "one", "--output", str(tmp_path / "one.pdf"))
-    with pytest.raises(UsageError, match="no export format 'pdf'"):
+    with pytest.raises(UsageError, match="no export format “pdf”"):
         run("export", "one", "--format", "pdf")
 
 
@@ -110,11 +110,9 @@ def test_what_is_exported_comes_back_as_it_was(form: str, tmp_path: Path) -> Non
     keep("模型 and more", age=3)
     before, file = archives(), exported(tmp_path, form)
     default_path().unlink()
-    assert run("import", str(file)).stdout == "2 conversations imported.\n"
+    assert run("import", str(file)).stdout == "Imported: 2 new, 0 updated, 0 unchanged.\n"
     assert archives() == before
-    assert run("import", str(file)).stdout == (
-        "0 conversations imported.\n2 conversations here already.\n"
-    )
+    assert run("import", str(file)).stdout == "Imported: 0 new, 0 updated, 2 unchanged.\n"
     assert archives() == before
 
 
@@ -123,13 +121,54 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
     keep("Two")
     file = exported(tmp_path)
     run("delete", "One", "--yes")
-    assert run("import", "--dry-run", str(file), str(file)).stdout == (
-        "1 conversation would be imported.\n3 conversations here already.\n"
-    )
+    done = run("import", "--dry-run", str(file), str(file))
+    assert done.stdout == "To import: 1 new, 0 updated, 3 unchanged.\n"
     assert kept_titles() == ["Two"]
     for each in default_path().parent.iterdir():
         each.unlink()
-    assert run("import", "--dry-run", str(file)).stdout == "2 conversations would be imported.\n"
+    done = run("import", "--dry-run", str(file))
+    assert done.stdout == "To import: 2 new, 0 updated, 0 unchanged.\n"
+    assert not default_path().exists()
+
+
+def test_what_has_grown_is_added_and_told_of(tmp_path: Path) -> None:
+    keep("Grows", "one", "1")
+    keep("Stays", age=1)
+    before = exported(tmp_path)
+    document = json.loads(before.read_text())
+    grown = next(each for each in document["conversations"] if each["title"] == "Grows")
+    more = {"id": "x", "parent": grown["head"], "role": "user", "content": "two"}
+    grown |= {"messages": [*grown["messages"], more], "head": "x"}
+    after = tmp_path / "later.json"
+    after.write_text(json.dumps(document))
+    whole = "To import: 0 new, 1 updated, 1 unchanged.\n"
+    assert run("import", "--dry-run", str(after)).stdout == whole
+    twice = run("import", "--dry-run", str(before), str(after))
+    assert twice.stdout == "To import: 0 new, 1 updated, 3 unchanged.\n"
+    assert run("import", str(after)).stdout == "Imported: 0 new, 1 updated, 1 unchanged.\n"
+    assert run("import", str(after)).stdout == "Imported: 0 new, 0 updated, 2 unchanged.\n"
+    again = run("import", "--dry-run", str(before), str(after))
+    assert again.stdout == "To import: 0 new, 0 updated, 4 unchanged.\n"
+    assert run("show", "Grows").stdout.endswith("You:\ntwo\n")
+
+
+def test_a_conversation_about_something_else_with_the_same_id_is_left_out(tmp_path: Path) -> None:
+    keep("One", "one", "1")
+    file = exported(tmp_path)
+    file.write_text(file.read_text().replace('"one"', '"other"'))
+    for option in ((), ("--dry-run",)):
+        done = run("import", *option, str(file)).stdout
+        assert "1 conversation skipped: another conversation here has the id " in done
+    assert "other" not in run("show", "One").stdout
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", " [ ] ", '{"format": "cloudllm", "version": 1, "conversations": []}']
+)
+def test_a_file_without_conversations_is_said_and_no_error(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "none.json"
+    file.write_text(content)
+    assert run("import", str(file)).stdout == f"There are no conversations in {file}.\n"
     assert not default_path().exists()
 
 
@@ -143,7 +182,7 @@ def test_of_a_broken_file_what_is_whole_comes_in(tmp_path: Path) -> None:
     default_path().unlink()
     done = program("sessions", "import", str(file), str(other))
     assert done.returncode == 2
-    assert done.stdout == b"2 conversations imported.\n"
+    assert done.stdout == b"Imported: 2 new, 0 updated, 0 unchanged.\n"
     first, second = done.stderr.decode().splitlines()
     assert f"{file}: line " in first
     assert f"{other}: no such file or directory" in second
@@ -174,7 +213,8 @@ def test_a_conversation_that_makes_no_tree_is_told_of(tmp_path: Path) -> None:
     file.write_text(json.dumps(found))
     default_path().unlink()
     done = program("sessions", "import", str(file))
-    assert (done.returncode, done.stdout) == (2, b"1 conversation imported.\n")
+    assert done.returncode == 2
+    assert done.stdout == b"Imported: 1 new, 0 updated, 0 unchanged.\n"
     assert b"77" in done.stderr
     assert kept_titles() == ["Two"]
 
@@ -187,7 +227,7 @@ def test_how_far_it_is_is_shown_on_a_terminal_alone(tmp_path: Path) -> None:
     code, shown = on_terminal("sessions", "import", str(file))
     assert code == 0
     assert "all.json: 1 conversation …" in shown
-    assert shown.endswith("3 conversations imported.\n")
+    assert shown.endswith("Imported: 3 new, 0 updated, 0 unchanged.\n")
     assert program("sessions", "import", str(file)).stderr == b""
 
 
@@ -206,6 +246,6 @@ def test_the_old_form_of_llm_is_taken_in(tmp_path: Path) -> None:
             " NULL, 'c1', 1, '2024-05-06T07:08:09.123456+00:00')"
         )
     logs.close()
-    assert run("import", str(file)).stdout == "1 conversation imported.\n"
-    assert run("import", str(file)).stdout.endswith("1 conversation here already.\n")
+    assert run("import", str(file)).stdout == "Imported: 1 new, 0 updated, 0 unchanged.\n"
+    assert run("import", str(file)).stdout == "Imported: 0 new, 0 updated, 1 unchanged.\n"
     assert "You:\nhi\n\nAssistant" in run("show", "Old talk").stdout

@@ -75,7 +75,7 @@ def test_what_stands_before_the_command_and_behind_it_adds_up() -> None:
         (("run", "--private", "-c", "-"), "--continue and --private exclude each other"),
         (("-c", "usage"), "--continue, --resume and --private are for a chat, ask and run"),
         (("usage", "-c"), "No such option"),
-        (("ask", "-r", "What is a monad?"), "'What is a monad?' is taken as the name behind"),
+        (("ask", "-r", "What is a monad?"), "“What is a monad?” is taken as the name behind"),
         (("ask", "hi", "--resume"), "--resume needs the name of a conversation here"),
         (("run", "-", "--resume"), "--resume needs the name of a conversation here"),
         (("--resume",), "--resume needs the name of a conversation here"),

@@ -141,9 +141,9 @@ def _error(camera: Camera, server: WireServer) -> None:
 
 def _plain(camera: Camera, server: WireServer) -> None:
     server.default = Reply(text=_ANSWER)
-    camera.wait("Ctrl-D leaves")
+    camera.wait(r"^>")
     camera.say(_QUESTION)
-    camera.wait(r"^}")
+    camera.wait(r" s\n>")
 
 
 SHOTS = (

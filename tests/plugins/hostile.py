@@ -115,6 +115,7 @@ def archive(url: str) -> Archive:
     )
     title = "".join(text for text in every if "title" in text or "script" in text)
     return Archive(
+        id="hostile",
         title=f"</title>{title}",
         model='a/b"><script>alert(1)</script>',
         system_prompt="\n\n".join(every),

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ Go on
 x
 ```
 
-*(cut off: the line went dead)*
+*(broken off: the line went dead)*
 
 ## You
 
@@ -137,7 +138,7 @@ Go on
 ```py
 x
 
-[cut off: the line went dead]
+[broken off: the line went dead]
 
 --- You ---
 
@@ -247,7 +248,7 @@ def test_what_is_quoted_keeps_its_blanks_and_controls(name: str, mark: str) -> N
 
 @pytest.mark.parametrize("name", ["json", "jsonl"])
 def test_what_was_exported_is_imported_as_it_was(name: str, tmp_path: Path) -> None:
-    archives = [hostile.archive("https://x.example"), TALK]
+    archives = [hostile.archive("https://x.example"), replace(TALK, id="talk")]
     file = tmp_path / "exported"
     file.write_text(written(name, *archives), encoding="utf-8")
     assert list(read(file)) == archives

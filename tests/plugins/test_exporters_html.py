@@ -86,7 +86,7 @@ def test_a_message_says_who_spoke_when_and_how_it_ended() -> None:
     words = " ".join(reader.text.split())
     assert words.endswith(
         "} } Conversation System prompt Be brief. You Hello a/b Reasoning hm Hi"
-        ' Calls look {"at": 1} cut off: cut'
+        ' Calls look {"at": 1} broken off: cut'
     )
 
 

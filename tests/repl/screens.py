@@ -31,6 +31,7 @@ class FakeScreen:
     copied: str | None = None
     copies: bool = True
     has_editor: bool = True
+    columns: int | None = None
     choice: int | None = None
     choices: Sequence[Choice] = ()
     recalled: list[str] = field(default_factory=list)

@@ -42,7 +42,7 @@ def retry(t: Terminal, server: WireServer) -> None:
 def error(t: Terminal, server: WireServer) -> None:
     server.replies(Reply.error(400, "out of order"))
     say(t, "Are you there?")
-    t.wait("out of order")
+    t.wait(r"out of order\n>")
     say(t, "/model opnai/x")
     t.wait("Did you mean")
 
@@ -87,7 +87,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Terminal, 
             OPENAI_API_KEY="sk-test",
             OPENAI_BASE_URL=server.url,
         )
-        t.wait("on a line of its own sends")
+        t.wait(r"on a line of its own sends.*\n> ?$")
         yield t, server
         t.send("\x04")
         assert t.leave() == 0
@@ -100,11 +100,11 @@ def test_G14_plain_mode_is_as_its_transcript(
     scene: Callable[[Terminal, WireServer], None], quiet: tuple[Terminal, WireServer]
 ) -> None:
     t, server = quiet
-    greeting, begin = t.raw[: t.raw.index(b"\n") + 1], len(t.raw)
-    if begin > len(greeting):
+    greeting = t.raw[: t.raw.index(b"\n> ") + 3]
+    if len(t.raw) > len(greeting):
         t.send("/clear\n")
-        t.wait("starts anew")
-        begin = len(t.raw)
+        t.wait(r"starts anew.*\n> ?$")
+    begin = len(t.raw)
     server.forget()
     t.screen.reset()
     scene(t, server)
@@ -133,7 +133,7 @@ def _chat(t: Terminal, server: WireServer) -> str:
     t.send("\x03/clear\r")
     t.wait("starts anew")
     t.send("third" + SEND)
-    t.wait("was cut")
+    t.wait("was broken off")
     t.wait("tokens.*s$")
     t.settle()
     return re.sub(r"[\d.]+ s\b|\d+ tokens?/s", "N s", t.text())
@@ -147,7 +147,7 @@ def test_nothing_is_said_by_colour_alone(terminal: Start, server: WireServer) ->
         "Thinking:",
         "Assistant:",
         "Error: .*out of order",
-        "The reply was cut",
+        "The reply was broken off",
     ):
         assert re.search(f"^{line}", shown, re.MULTILINE), line
     assert "https://example.com" in shown

@@ -12,13 +12,13 @@ from cloudllm.repl.opening import Opening
 from tests.repl.screens import Talk
 from tests.repl.test_resume import keep
 
-PURGED = "Purged 1 conversation, unchanged for 30 days or longer."
+PURGED = "Purged 1 conversation, not in use for 30 days or longer."
 
 
 def age(home: Path, title: str) -> None:
     """Have a conversation be from the year 1970."""
     with closing(sqlite3.connect(home / "store.db")) as store, store:
-        store.execute("UPDATE conversation SET updated = 1 WHERE title = ?", (title,))
+        store.execute("UPDATE conversation SET updated = 1, used = 1 WHERE title = ?", (title,))
 
 
 async def opened(days: int) -> Talk:

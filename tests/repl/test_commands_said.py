@@ -50,13 +50,41 @@ async def test_history_numbers_the_turns_and_shows_one(talk: Talk) -> None:
         assert len(str(caught.value)) < 150
 
 
+async def test_of_a_long_history_the_newest_turns_are_listed(talk: Talk) -> None:
+    await talk.start()
+    session = await talk.chat.connect()
+    for number in range(51):
+        session.inject_message(Message(Role.USER, f"question {number}"))
+        session.inject_message(Message(Role.ASSISTANT, "an answer", model="echo/echo"))
+    shown = (await talk.say("/history")).split("\n")
+    assert shown[0] == "… 1 earlier turn; /history all lists them, too"
+    assert shown[1] == "  2  you        question 1"
+    assert shown[-2] == " 51  you        question 50"
+    whole = (await talk.say("/history all")).split("\n")
+    assert whole[0] == "  1  you        question 0"
+    assert len(whole) == 102
+
+
+async def test_what_was_used_is_told_when_its_turn_is_taken_back(talk: Talk) -> None:
+    assert await talk.say("/tokens") == "No tokens used yet."
+    shown = await talk.say("one", "/undo", "/tokens")
+    assert re.search(r"^last reply  none\nsession     ~\d+ in", shown)
+
+
+async def test_a_table_of_use_fits_a_narrow_terminal(talk: Talk) -> None:
+    talk.screen.columns = 50
+    rows = (await talk.say("one", "/usage")).split("\n")
+    assert rows[0].startswith("DAY")
+    assert max(map(len, rows)) <= 50
+
+
 def test_what_is_not_whole_says_so() -> None:
     history = [
         Message(Role.USER, "go"),
         Message(Role.ASSISTANT, "", status=Status.PARTIAL, error="the line broke"),
     ]
-    assert overview(history).split("\n")[1].split() == ["assistant", "(empty)", "(partial)"]
-    assert in_full(turns(history)[0]).endswith("(empty)\n\n[partial: the line broke]")
+    assert overview(turns(history)).split("\n")[1].endswith("assistant  (empty)  (broken off)")
+    assert in_full(turns(history)[0]).endswith("(empty)\n\n[broken off: the line broke]")
     assert [turn.number for turn in turns(history)] == [1]
     assert turns([]) == []
 
@@ -75,8 +103,8 @@ async def test_copy_gives_exactly_the_reply_or_one_of_its_blocks(talk: Talk) -> 
         ("code", r"has 2 code blocks\. Say which, such as /copy code 1"),
         ("code 3", "no code block 3; there are 2"),
         ("code 0", "no code block 0"),
-        ("kode 1", "not 'kode 1'"),
-        ("x" * 10_000, "not 'x{40,60}…'$"),
+        ("kode 1", "not “kode 1”"),
+        ("x" * 10_000, "not “x{40,60}…”$"),
     ):
         with pytest.raises(UsageError, match=words):
             await talk.say(f"/copy {wrong}")
@@ -203,12 +231,16 @@ async def test_the_ending_says_in_what_form_a_conversation_is_saved(
     await talk.say("/undo")
     await give_reply(talk, "second <answer>")
     forms = {"x.json": '"messages"', "x.HTML": "&lt;answer&gt;", "x.txt": "second <answer>",
-             "x.jsonl": '"second <answer>"', "x": "# a question", "x.odd": "# a question"}  # fmt: skip
+             "x.jsonl": '"second <answer>"', "x": "# a question"}  # fmt: skip
     for name, words in forms.items():
-        await talk.say(f"/save {tmp_path / name}")
+        said = await talk.say(f"/save {tmp_path / name}")
+        assert ("as Markdown" in said) is (name == "x")
         text = (tmp_path / name).read_text()
         assert words in text
         assert ("first answer" in text) is (name in ("x.json", "x.jsonl") and not private)
+    with pytest.raises(UsageError, match=r"ends in “\.odd”\. Known: \.md, \.html"):
+        await talk.say(f"/save {tmp_path / 'x.odd'}")
+    assert not (tmp_path / "x.odd").exists()
     await talk.chat.close()
 
 
@@ -256,7 +288,7 @@ def test_what_cannot_be_written_is_one_line_whatever_it_is(
 async def test_edit_takes_the_last_message_back_into_the_editor(talk: Talk) -> None:
     with pytest.raises(UsageError, match="nothing to edit yet"):
         await talk.say("/edit")
-    assert "taken back" in await talk.say("one", "two\nlines", "/e")
+    assert "/tree leads back to it. This was" in await talk.say("one", "two\nlines", "/e")
     assert talk.screen.editor == "two\nlines"
     assert talk.chat.session is not None
     assert [m.content for m in talk.chat.session.history if m.role is Role.USER] == ["one"]

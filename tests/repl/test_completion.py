@@ -242,7 +242,9 @@ async def test_a_big_folder_is_searched_for_a_moment_only(
 
 @given(st.text(st.characters(categories=("L", "N", "P", "Zs")), min_size=1))
 def test_a_quoted_name_always_means_itself(name: str) -> None:
-    typed = mention(f"see @{quoted(name)}") if quoted(name) == name else quoted(name)[:-1]
+    typed = (
+        mention(f"see @{quoted(name)}") if quoted(name) == name else quoted(name).removesuffix('"')
+    )
     assert typed is not None
     assert unquoted(typed).rstrip('"') == name.rstrip('"')
 

@@ -130,7 +130,7 @@ def test_G6_errors_of_a_server(chat: Road) -> None:
     chat.clear()
     chat.ask(Reply.html(f"<title>{EVIL}</title>"), "^Error: ")
     chat.clear()
-    chat.ask(Reply(text=["half ", EVIL], fail_after=1), "was cut|^Error: ")
+    chat.ask(Reply(text=["half ", EVIL], fail_after=1), "was broken off|^Error: ")
     chat.clear()
     chat.check()
 

@@ -103,7 +103,7 @@ def test_a_cut_reply_is_printed_and_exits_with_5(cloudllm: Run, server: WireServ
     server.replies(Reply(text=["half ", "a ", "reply"], cut_after=2))
     done = cloudllm("ask", "go")
     assert (done.returncode, done.stdout) == (5, b"half a \n")
-    assert b"The reply was cut" in done.stderr
+    assert b"The reply was broken off" in done.stderr
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_in_a_pipe_there_is_nobody_to_be_offered_anything(
     )
     done = cloudllm(typed=b"one\n\\end\ntwo\n\\end\nthree\n\\end\n")
     assert (done.returncode, done.stdout) == (5, b"to be\nhalf a \n")
-    for words in (b"next try 2 of 3 in", b"2 attempts", b"limit of its length", b"was cut"):
+    for words in (b"next try 2 of 3 in", b"2 attempts", b"limit of its length", b"was broken off"):
         assert words in done.stderr
     for words in (b"/continue", b"/retry", b"hm"):
         assert words not in done.stderr

@@ -132,7 +132,7 @@ def test_after_a_private_chat_the_disk_holds_nothing_of_it(
     t.send(f"{CANARY} one{SEND}")
     t.wait(ANSWER)
     t.send("/undo\r")
-    t.wait("taken back")
+    t.wait(r"The last turn is taken back\.")
     t.send(f" {CANARY} two{SEND}")
     t.wait(r"(?s)wire|and more.*and more")
     t.send("/sessions\r")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from cloudllm.events import ReasoningDelta, TextDelta
+from cloudllm.messages import Message, Role
+from cloudllm.repl.recall import recall
 from cloudllm.repl.render.frame import Row
 from cloudllm.repl.reply import ReplyView
 from cloudllm.repl.theme import theme
@@ -126,3 +129,18 @@ async def test_emoji_of_many_parts_are_whole_in_the_scrollback_and_steady_while_
     assert sheet.shown() == [f"👩❤ {accent} x"]
     reply.end()
     assert sheet.committed[1:] == [f"{family}{heart}{accent} x"]
+
+
+async def test_of_a_long_reply_the_ends_are_recalled_and_code_stays_code() -> None:
+    sheet = Sheet(columns=60)
+    code = "\n".join(f"line {number}  # not a heading" for number in range(40))
+    text = f"So:\n\n```python\n{code}\n```\n\nAnd *then* it is over."
+    recall(sheet, theme("none"), [Message(Role.ASSISTANT, text)], markdown=True)
+    rows = [re.sub("\x1b[^m]*m", "", row) for row in sheet.committed]
+    assert rows.count("Assistant:") == 1
+    left_out = next(row for row in rows if row.startswith("… "))
+    below = rows[rows.index(left_out) + 1 :]
+    assert below[0] == "```python"
+    assert below[1].endswith("# not a heading")
+    assert below[-2:] == ["And then it is over.", ""]
+    assert len([row for row in rows if row.endswith("a heading")]) + int(left_out.split()[1]) == 40

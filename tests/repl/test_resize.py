@@ -126,7 +126,7 @@ def tmux(tmp_path: Path, server: WireServer) -> Iterator[Callable[..., str]]:
     def run(*arguments: str) -> str:
         command = ["tmux", "-S", socket, "-f", os.devnull, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-        return done.stdout
+        return done.stdout or done.stderr
 
     yield run
     with suppress(OSError):
@@ -139,35 +139,38 @@ def test_a_terminal_that_rewraps_loses_nothing_and_piles_up_no_copies(
     tmux: Callable[..., str], server: WireServer
 ) -> None:
     # tmux tells of a resize late: a frame that comes in between may leave a copy, but one at most.
-    copies = [_most_copies(tmux, server) for _ in range(3)]
+    copies = [_most_copies(tmux, server, name) for name in ("first", "second", "third")]
     assert max(copies) <= 2
     assert min(copies) == 1
 
 
-def _most_copies(tmux: Callable[..., str], server: WireServer) -> int:
+def _most_copies(tmux: Callable[..., str], server: WireServer, name: str) -> int:
     """How often the same is seen after a chat whose full window got narrower, and wider, in time."""
     server.replies(Reply(text=["# w120\n\n", *WORDS], delay=0.03))
 
     def wait(pattern: str) -> str:
         end = time.monotonic() + 30
-        while not re.search(pattern, shown := tmux("capture-pane", "-p", "-J", "-S", "-")):
-            assert time.monotonic() < end, shown
+        while not re.search(
+            pattern, shown := tmux("capture-pane", "-t", name, "-p", "-J", "-S", "-")
+        ):
+            assert time.monotonic() < end, f"{pattern!r} is not on the screen:\n{shown}"
             time.sleep(0.02)
         return shown
 
     chat = [sys.executable, "-m", "cloudllm"]
-    tmux("new-session", "-d", "-x", "100", "-y", "30", *chat)
-    tmux("set", "-g", "window-size", "manual")
+    began = tmux("new-session", "-d", "-s", name, "-x", "100", "-y", "30", *chat)
+    assert not began
+    tmux("set", "-g", "remain-on-exit", "on")
     wait("sends · Ctrl-C stops")
-    tmux("send-keys", "/help", "Enter")
+    tmux("send-keys", "-t", name, "/help", "Enter")
     wait("unfolds a long paste")
-    tmux("send-keys", "go", "Enter", "\\end", "Enter")
+    tmux("send-keys", "-t", name, "go", "Enter", "\\end", "Enter")
     wait("w40 ")
-    tmux("resize-window", "-x", "60")
+    tmux("resize-window", "-t", name, "-x", "60")
     wait("w60 ")
-    tmux("resize-window", "-x", "90")
+    tmux("resize-window", "-t", name, "-x", "90")
     shown = wait("12 tokens")
     seen = Counter(re.findall(r"\bw(\d+)\b", shown))
     assert {*seen} == {str(number) for number in range(121)}
-    tmux("kill-server")
+    tmux("send-keys", "-t", name, "C-d")
     return max(*seen.values(), shown.count("Receiving"))

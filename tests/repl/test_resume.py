@@ -58,6 +58,51 @@ async def test_continue_takes_up_the_last_conversation_of_this_folder() -> None:
     await talk.chat.close()
 
 
+async def test_continue_takes_up_what_was_open_last_in_this_folder() -> None:
+    keep("one", "answer one", title="first")
+    keep("two", "answer two", title="second")
+    keep("far", "answer far", title="third", folder="/elsewhere")
+    for name, text in (("first", "one"), ("third", "far")):
+        assert contents(await opened(LAST))[0] != text
+        talk = await opened(Opening(resume=name))
+        listed = (await talk.say("/sessions")).split("\n")
+        assert [line.split()[1] for line in listed] == ["third", "second", "first"]
+        await talk.chat.close()
+        assert contents(await opened(LAST))[0] == text
+
+
+async def test_what_was_said_before_the_last_turn_is_said_to_be_there() -> None:
+    keep("one", "answer one", "two", "answer two", "three", "answer three")
+    talk = await opened(LAST)
+    assert talk.screen.recalled == ["three", "answer three"]
+    assert talk.screen.notices[1:] == ["2 earlier turns; /history shows them."]
+    assert "two" in await talk.say("/history")
+    await talk.say("/undo", "/undo")
+    await talk.chat.close()
+    again = await opened(LAST)
+    assert "kept · 1 turn · today" in again.screen.notices[0]
+    assert again.screen.notices[1:] == []
+    await again.say("/undo")
+    await again.chat.close()
+    last = await opened(LAST)
+    assert "kept · 0 turns · today" in last.screen.notices[0]
+    assert last.screen.notices[1:] == [
+        "All that was said in it was taken back; /tree leads back to it."
+    ]
+
+
+@pytest.mark.parametrize("person", [True, False])
+async def test_what_is_advised_can_be_done_where_it_is_said(person: bool) -> None:
+    with pytest.raises(UsageError) as caught:
+        await opened(LAST, person=person)
+    assert ("/resume takes up" in str(caught.value)) is person
+    keep("one", "answer one")
+    with pytest.raises(UsageError) as caught:
+        await opened(Opening(resume="nobody"), person=person)
+    listing = "/sessions" if person else "cloudllm sessions list"
+    assert str(caught.value) == f"There is no conversation “nobody”. {listing} shows them"
+
+
 @pytest.mark.parametrize("opening", [LAST, Opening(resume="nobody"), Opening(resume="")])
 @pytest.mark.parametrize("person", [True, False])
 async def test_where_there_is_none_it_is_said(opening: Opening, person: bool, home: Path) -> None:
@@ -78,7 +123,7 @@ async def test_one_is_found_by_its_name_or_chosen() -> None:
     await chooser.start()
     await chooser.chat.open(person=True)
     assert contents(chooser)[0] == "two"
-    with pytest.raises(UsageError, match="Did you mean 'second'"):
+    with pytest.raises(UsageError, match="Did you mean “second”"):
         await opened(Opening(resume="secnd"))
 
 
@@ -141,8 +186,9 @@ async def test_G5_what_was_broken_off_here_is_taken_up_by_itself() -> None:
     talk = await opened()
     assert talk.screen.recalled == ["a question", "The first half"]
     assert talk.chat.history[-1].status is Status.PARTIAL
-    assert "The reply was cut" in talk.screen.notices[1]
-    assert talk.screen.notices[2:] == [
+    assert "1 turn · today" in talk.screen.notices[0]
+    assert talk.screen.notices[0].endswith(" · broken off")
+    assert talk.screen.notices[1:] == [
         "The last reply was broken off: /continue goes on with it, /new begins a new conversation."
     ]
     assert talk.chat.settings.system_prompt == "Be brief"
@@ -186,6 +232,14 @@ async def test_G5_what_another_command_has_put_in_order_is_still_taken_up() -> N
     assert "The last reply was broken off" in talk.screen.notices[-1]
     await talk.chat.close()
     assert contents(await opened()) == []
+
+
+async def test_G5_what_was_broken_off_since_the_start_is_put_in_order_as_it_is_taken_up() -> None:
+    talk = await opened()
+    die("a question", "half")
+    await talk.say("/resume a question")
+    assert contents(talk) == talk.screen.recalled == ["a question", "half"]
+    assert talk.chat.history[-1].status is Status.PARTIAL
 
 
 async def test_G5_where_nobody_sits_a_fresh_chat_takes_nothing_up(home: Path) -> None:

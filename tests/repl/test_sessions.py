@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 
 from cloudllm import Message, Role, UsageError
+from cloudllm.repl.cells import width
 from cloudllm.repl.choices import Choice, chosen, numbered
 from cloudllm.repl.commands import COMMANDS
 from cloudllm.repl.opening import Opening
@@ -134,21 +135,63 @@ async def test_words_are_found_in_their_context_and_the_number_resumes(talk: Tal
     await give(talk, "bread", "Take flour, and water; then wait.")
     await talk.say("/new")
     await give(talk, "rust", f"borrow {'and lend ' * 5}checker {'again ' * 20}")
-    assert max(map(len, (await talk.say("/sessions checker")).split("\n"))) < 80
+    assert max(map(len, (await talk.say("/sessions checker")).split("\n"))) <= 80
     shown = (await talk.say("/sessions water")).split("\n")
     assert shown[0].startswith("  1  bread  (today ")
     assert shown[1] == "     assistant: Take flour, and water; then wait."
     await talk.say("/resume 1")
     assert contents(talk)[0] == "bread"
-    with pytest.raises(UsageError, match="no message holds 'gold'"):
+    with pytest.raises(UsageError, match="no message holds “gold”"):
         await talk.say("/sessions gold")
+    await give(talk, "模型" * 30 + " checker " + "模型" * 30, "answer")
+    talk.screen.columns = 40
+    shown = (await talk.say("/sessions checker")).split("\n")
+    assert max(map(width, shown)) <= 40
+    assert all("checker" in line for line in shown[1::2])
+
+
+async def test_what_is_found_on_a_branch_that_was_left_can_be_gone_to(talk: Talk) -> None:
+    await give(talk, "one", "answer one", "two", "answer two")
+    await talk.say("/undo")
+    await give(talk, "three", "answer three")
+    await talk.say("/sessions answer two")
+    await talk.say("/resume 1")
+    assert contents(talk) == ["one", "answer one", "three", "answer three"]
+    assert talk.screen.notices[-1] == (
+        "What was found is on a branch that was left; /tree 4 goes there."
+    )
+    await talk.say("/tree 4")
+    assert contents(talk) == ["one", "answer one", "two", "answer two"]
+    assert "branch" not in await all_said(talk, "/resume 1")
+    await talk.say("/sessions")
+    assert "branch" not in await all_said(talk, "/resume 1")
+
+
+async def test_of_many_the_newest_are_shown_and_it_is_said_that_there_are_more(talk: Talk) -> None:
+    for number in range(21):
+        await give(talk, f"talk {number}", "answer")
+        if number == 19:
+            assert "alone" not in await all_said(talk, "/sessions")
+            assert "older" not in await all_said(talk, "/sessions talk")
+        await talk.say("/new")
+    assert "and 1 older one\n/resume NUMBER goes on with one; /resume alone shows all." in (
+        await all_said(talk, "/sessions")
+    )
+    searched = await all_said(talk, "/sessions talk")
+    assert searched.endswith("goes on with one; there are older ones, and more words find fewer.")
+    assert "talk 0" not in searched
+
+
+async def all_said(talk: Talk, line: str) -> str:
+    await talk.say(line)
+    return "\n".join([*talk.screen.shown, *talk.screen.notices])
 
 
 async def test_a_new_title_is_the_one_that_is_found(talk: Talk) -> None:
     await give(talk, "one", "answer")
     with pytest.raises(UsageError, match="needs a title"):
         await talk.say("/rename")
-    assert "'Baking bread'" in await talk.say("/rename Baking bread")
+    assert "“Baking bread”" in await talk.say("/rename Baking bread")
     assert await offered(talk, "/resume") == ["Baking bread"]
     assert await offered(talk, "/rename") == ["Baking bread"]
     assert "Baking bread" in await talk.say("/info")
@@ -165,7 +208,7 @@ async def test_titles_that_are_alike_are_told_apart_by_their_keys(talk: Talk) ->
         keys.append(talk.chat.shelf.journal.key)
         await talk.say("/new")
     assert await offered(talk, "/resume") == ["same", keys[0]]
-    with pytest.raises(UsageError, match="2 conversations fit 'same'"):
+    with pytest.raises(UsageError, match="2 conversations fit “same”"):
         await talk.say("/resume same")
     await talk.say(f"/resume {keys[0]}")
     assert talk.chat.shelf is not None
@@ -255,6 +298,21 @@ def test_a_moment_is_said_as_a_person_says_it() -> None:
     assert said(2026, 2, 28, 23, 59) == "yesterday 23:59"
     assert said(2026, 2, 27, 1, 2) == "2026-02-27 01:02"
     assert said(2026, 3, 2, 1, 2) == "2026-03-02 01:02"  # the clock was set back
+
+
+@pytest.mark.parametrize("columns", [30, 50, 80])
+def test_a_list_fits_the_screen(columns: int) -> None:
+    names = ("short", "A title of many words that would not fit beside what is said", "模型" * 30)
+    choices = [Choice(name=name, note="12 turns · yesterday 12:00") for name in names]
+    lines = numbered(choices, columns).split("\n")
+    assert max(map(width, lines)) <= columns
+    assert sum("(12 turns" in line for line in lines) == 3
+    assert lines[0].startswith("  1  short  (12" if columns > 40 else "  1  short")
+    long = next(line for line in lines if line.startswith("  2"))
+    assert long.startswith("  2  A title of many word")
+    assert "…" in long
+    spoken = drawn(tree(node(1, None), node(2, 1), head=2), 15).split("\n")
+    assert spoken == ["*   1  you    …", ">   2  you    …"]
 
 
 def test_a_numbered_list_shows_the_newest_and_takes_any_number() -> None:

@@ -183,7 +183,7 @@ def test_G10_a_cut_reply_is_kept_and_said_to_be_partial(chat: Any) -> None:
     chat.server.replies(Reply(text=["half ", "a ", "reply"], cut_after=2))
     t.send("go" + SEND)
     t.wait("^half a")
-    t.wait("The reply was cut")
+    t.wait("The reply was broken off")
     t.send("/retry\r")
     t.wait("Hello from the wire")
     assert [message["role"] for message in chat.sent()] == ["system", "user"]

@@ -22,7 +22,7 @@ from cloudllm import (
     Usage,
 )
 from cloudllm.repl import wording
-from cloudllm.repl.lines import wrapped
+from cloudllm.repl.lines import hung, wrapped
 
 ATTEMPT = Attempt(number=1, model="acme/a", outcome=Outcome.FAILED)
 
@@ -71,13 +71,13 @@ def test_the_line_after_a_reply() -> None:
         ),
         (
             reply(status=Status.PARTIAL, error="it broke."),
-            ["The reply was cut: it broke."],
+            ["The reply was broken off: it broke."],
             "/continue goes on with it, /retry asks again.",
         ),
-        (reply("", status=Status.PARTIAL), ["The reply was cut."], "/retry asks again."),
+        (reply("", status=Status.PARTIAL), ["The reply was broken off."], "/retry asks again."),
         (
             reply(status=Status.PARTIAL, tool_calls=(ToolCall("1", "look", "{"),)),
-            ["The reply was cut."],
+            ["The reply was broken off."],
             "/retry asks again.",
         ),
     ],
@@ -93,6 +93,7 @@ def test_stopping_says_what_became_of_the_reply() -> None:
     assert wording.stopped_notice(None) == "Stopped."
     kept = reply(status=Status.CANCELLED)
     assert wording.stopped_notice(kept).startswith("Stopped; what came is kept: /continue")
+    assert wording.stopped_notice(reply()) == "Stopped; the reply is whole, and kept."
 
 
 def test_what_goes_on_is_one_line() -> None:
@@ -132,3 +133,23 @@ def test_nothing_is_lost_and_rows_fit(line: str, columns: int) -> None:
     rows = wrapped(line, columns)
     assert " ".join(rows) == line
     assert all(wcswidth(row) <= columns or " " not in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("/help  list the commands of it", ["/help  list the", "       commands of", "       it"]),
+        ("  1  you  go on", ["  1  you  go on"]),
+        ("  - a word and another one", ["  - a word and", "  another one"]),
+        ("words without any column", ["words without any", "column"]),
+        ("one, two, three,  and four", ["one, two, three, ", "and four"]),
+        ("日本  日本語 日本語 日本語", ["日本  日本語 ", "      日本語 ", "      日本語"]),
+    ],
+)
+def test_a_row_of_a_table_goes_on_below_its_last_column(line: str, shown: list[str]) -> None:
+    assert [row.rstrip() for row in hung(line, 18)] == [row.rstrip() for row in shown]
+
+
+@given(st.text("ab 日", max_size=60), st.integers(1, 30))
+def test_what_hangs_loses_nothing(line: str, columns: int) -> None:
+    assert "".join(hung(line, columns)).replace(" ", "") == line.replace(" ", "")

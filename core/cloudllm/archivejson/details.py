@@ -8,6 +8,7 @@ fields are put in their slots directly. A test compares the two ways.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from cloudllm.archive import facts
@@ -21,12 +22,15 @@ _STATUSES = {each.value: each for each in Status}
 _parse = json.JSONDecoder().raw_decode
 
 
-def message_details(message: Message) -> str:
+def message_details(message: Message, exact: Mapping[str, str] | None = None) -> str:
     """What is known of a message beside its text, as short JSON; "{}" is nothing.
 
-    It is ASCII, so half a character (a lone surrogate) is no trouble to anybody.
+    It is ASCII, so half a character (a lone surrogate) is no trouble to anybody. `exact` holds those
+    of its texts, by their names, that stand elsewhere in another form.
     """
     details = facts(message)
+    if exact:
+        details["exact"] = exact
     return json.dumps(details, separators=(",", ":")) if details else _NOTHING
 
 
@@ -90,13 +94,17 @@ def _new(kind: type[Kind]) -> Kind:
 
 def _fill(made: Message, details: dict[str, Any]) -> None:
     get = details.get
-    calls, usage, cost = get("tool_calls"), get("usage"), get("cost")
+    calls, usage, cost, exact = get("tool_calls"), get("usage"), get("cost"), get("exact")
     _tool_calls(made, () if calls is None else tuple(ToolCall(**call) for call in calls))
     _tool_call_id(made, get("tool_call_id"))
     _finish_reason(made, get("finish_reason"))
     _usage(made, None if usage is None else _usage_of(usage))
     _error(made, get("error"))
     _cost(made, None if cost is None else _cost_of(cost))
+    if exact is not None:
+        _content(made, exact.get("content", made.content))
+        _reasoning(made, exact.get("reasoning", made.reasoning))
+        _model(made, exact.get("model", made.model))
 
 
 def _usage_of(found: dict[str, Any]) -> Usage:

@@ -122,4 +122,4 @@ def _is_prefix(where: str) -> bool:
 
 def _kind(value: object) -> str:
     kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number"}
-    return "null" if value is None else kinds.get(type(value), "a number")
+    return "null" if value is None else kinds.get(type(value), "a fraction")

@@ -9,6 +9,7 @@ import click
 from cloudllm.cli.compose import Options
 from cloudllm.cli.options import chat_options
 from cloudllm.errors import UsageError
+from cloudllm.words import quoted
 
 
 @click.command()
@@ -40,7 +41,7 @@ def _nothing_to_ask(name: str | None) -> UsageError:
     """The error; `name` is what stood behind --resume, which may have been meant as the question."""
     if name is not None:
         return UsageError(
-            f"there is nothing to ask: {name!r} is taken as the name behind --resume",
+            f"there is nothing to ask: {quoted(name)} is taken as the name behind --resume",
             advice='As in: cloudllm ask --resume NAME "And then?"',
         )
     return UsageError("there is nothing to ask", advice='As in: cloudllm ask "What is a monad?"')

@@ -53,8 +53,9 @@ def list_(
 ) -> None:
     """List the conversations.
 
-    What was used last comes first. * marks one that is open in a chat, ! one whose last reply was
-    broken off.
+    What changed last comes first. * marks one that is open in a chat, ! one whose last reply was
+    broken off; TURNS are those of the branch in use. In a pipe the table is whole, and STATE says
+    open, broken, both or -.
 
     JSON: a list of objects with id, title, created and updated (milliseconds since 1970), folder,
     model, turns, broken (the last reply was broken off) and open (in another chat).
@@ -103,11 +104,14 @@ def search(
     with opened() as store:
         if store is not None:
             with store.read() as connection:
-                found = find(connection, " ".join(words), folder=place, limit=limit)
+                found = find(connection, " ".join(words), folder=place, limit=limit + 1)
+    shown = found[:limit]
     if as_json:
-        listing.say_json([*map(sessions_json.hit, found)])
-    elif found:
-        listing.say_rows(sessions_text.hits(found, now=_now()))
+        listing.say_json([*map(sessions_json.hit, shown)])
+    elif shown:
+        listing.say_rows(sessions_text.hits(shown, now=_now()))
+        if listing.on_terminal() and len(found) > limit:
+            listing.aside("There are more; --limit says how many are listed.")
     else:
         listing.aside("No message holds that.")
 

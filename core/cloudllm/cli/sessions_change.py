@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from cloudllm.cli.options import shared_options
 from cloudllm.cli.sessions_store import existing, named, titles
 from cloudllm.cli.sessions_text import counted
 from cloudllm.errors import UsageError
+from cloudllm.paths import history_text
 
 if TYPE_CHECKING:
     from cloudllm.store.conversations import Entry
@@ -107,6 +109,9 @@ def _tell(purged: Purged) -> None:
     if purged.backups:
         names = ", ".join(each.name for each in purged.backups)
         listing.aside(f"Backups that held some of it are gone: {names}.")
+    inputs = history_text()
+    if os.path.exists(inputs):  # noqa: PTH110 - Path's raises for some folders
+        listing.aside(f"The input history keeps what was typed; remove {inputs} to empty it.")
     for each in purged.damaged:
         listing.aside(f"{each}: this damaged file still holds some of it. Remove it yourself.")
 

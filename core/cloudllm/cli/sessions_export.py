@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from cloudllm.exporting import Exporters
     from cloudllm.store.conversations import Conversations, Entry
 
-_USUAL = "markdown"
 _STANDARD_OUTPUT = "-"
 
 
@@ -62,10 +60,12 @@ def export(
         if file is None:
             listing.say_pieces(pieces)
         else:
-            from cloudllm.repl.saving import save_pieces  # noqa: PLC0415 - only for a file
+            from cloudllm.repl import exported  # noqa: PLC0415 - only for a file
+            from cloudllm.repl.saving import save_pieces  # noqa: PLC0415 - see above
 
             path = save_pieces(file, pieces, force=force)
-            listing.aside(f"Wrote {counted(len(entries))} to {path}.")
+            said = exported.form(file) if form is None else ""
+            listing.aside(f"Wrote {counted(len(entries))} to {path}{said}.")
 
 
 def _wanted(conversations: Conversations, names: tuple[str, ...]) -> list[Entry]:
@@ -86,8 +86,10 @@ def _exporters(options: Options) -> Exporters:
 
 def _chosen(exporters: Exporters, form: str | None, file: str | None) -> Exporter:
     """The exporter that is named, or else the one that the file's ending names."""
+    from cloudllm.exporting import USUAL  # noqa: PLC0415 - not for --help
+
     if form is not None:
         return exporters.get(form)
     if file is not None:
-        return exporters.for_suffix(Path(file).suffix)
-    return exporters.get(_USUAL)
+        return exporters.for_file(file)
+    return exporters.get(USUAL)

@@ -22,12 +22,11 @@ from cloudllm.words import one_line
 
 if TYPE_CHECKING:
     from cloudllm.archive import Archive
-    from cloudllm.store.database import Store
 
-    _Add = Callable[[Archive], bool]
-    """Takes a conversation in; was it new? Raises `UsageError` if it is none."""
+    _Add = Callable[[Archive], int | None]
+    """Takes a conversation in, as far as it is not here; gives how many messages were missing, or
+    `None` if it was not here at all. Raises `UsageError` if it can't be taken in."""
 
-_KNOWN = "SELECT 1 FROM conversation WHERE key = ? OR origin = ?"
 _REASONS = 10  # that are named
 _LONGEST = 2_000  # characters of an error, which names a file
 _MOMENT = 0.2  # seconds between two looks at how far it is
@@ -43,10 +42,10 @@ def import_(_options: Options, *, files: tuple[Path, ...], dry_run: bool) -> Non
     """Import conversations from files.
 
     A FILE may be the logs.db of simonw/llm, ChatGPT's conversations.json or the zip file that it
-    comes in, or json or jsonl as `sessions export` writes it. What is here already is left as it is,
-    so a file may be imported again.
+    comes in, or json or jsonl as `sessions export` writes it. A file may be imported again: of a
+    conversation that is here, the messages that are new are added, and nothing else changes.
     """
-    count = _Count("would be imported" if dry_run else "imported")
+    count = _Count("To import" if dry_run else "Imported")
     failures: list[str] = []
     try:
         with _trial() if dry_run else _adding() as add:
@@ -59,34 +58,35 @@ def import_(_options: Options, *, files: tuple[Path, ...], dry_run: bool) -> Non
                     failures.append(one_line(str(error), _LONGEST))
     finally:
         listing.passing("")
-        if count.seen:
-            listing.say(count.lines())
+        listing.say(count.lines())
     if failures:
         raise UsageError("\n".join(failures))
-    if not count.seen:
-        listing.say(count.lines())
 
 
 @dataclass(slots=True)
 class _Count:
-    """What has become of the conversations so far; `done` is the word for those that were new."""
+    """What has become of the conversations so far; `empty` are the files that hold none."""
 
     done: str
     new: int = 0
-    known: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    empty: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     shown: float = 0.0
 
     @property
     def seen(self) -> int:
         """How many there were."""
-        return self.new + self.known + self.skipped.total()
+        return self.new + self.updated + self.unchanged + self.skipped.total()
 
     def lines(self) -> Iterator[str]:
         """The result, a line for each kind."""
-        yield f"{counted(self.new)} {self.done}."
-        if self.known:
-            yield f"{counted(self.known)} here already."
+        for file in self.empty:
+            yield f"There are no conversations in {file}."
+        if self.seen:
+            counts = (self.new, "new"), (self.updated, "updated"), (self.unchanged, "unchanged")
+            yield f"{self.done}: {', '.join(f'{number:,} {what}' for number, what in counts)}."
         for reason, number in self.skipped.most_common(_REASONS):
             yield f"{counted(number)} skipped: {reason}."
         if (more := len(self.skipped) - _REASONS) > 0:
@@ -104,19 +104,22 @@ def _read(file: Path, add: _Add, count: _Count) -> None:
     """Take in what a file holds; raises `CloudLLMError` where it cannot be read on."""
     from cloudllm.importing import read  # noqa: PLC0415 - not for --help
 
+    before = count.seen
     for archive in read(file):
         try:
-            is_new = bool(archive.messages) and add(archive)
+            missing = add(archive)
         except UsageError as error:
             count.skipped[str(error).rstrip(".")] += 1
             continue
-        if not archive.messages:
-            count.skipped["it holds no message"] += 1
-        elif is_new:
+        if missing is None:
             count.new += 1
+        elif missing:
+            count.updated += 1
         else:
-            count.known += 1
+            count.unchanged += 1
         count.tell(file)
+    if count.seen == before:
+        count.empty.append(one_line(str(file)))
 
 
 @contextmanager
@@ -124,25 +127,32 @@ def _adding() -> Iterator[_Add]:
     """Puts conversations into the store, which is made if there is none."""
     with made() as store:
         conversations = in_store(store)
-        yield lambda archive: conversations.add(archive) is not None
+
+        def add(archive: Archive) -> int | None:
+            missing = conversations.missing(archive)
+            if missing != 0:
+                conversations.add(archive)
+            return missing
+
+        yield add
 
 
 @contextmanager
 def _trial() -> Iterator[_Add]:
-    """Says which of them are new, and changes nothing."""
-    seen: set[str] = set()
+    """Says what is missing of them, and changes nothing."""
+    seen: dict[str, int] = {}  # how many messages of each conversation would be here by now
     with opened() as store:
+        conversations = None if store is None else in_store(store)
 
-        def is_new(archive: Archive) -> bool:
+        def look(archive: Archive) -> int | None:
             names = {archive.id, archive.origin} - {""}
-            known = not seen.isdisjoint(names)
-            seen.update(names)
-            return not known and (store is None or not _is_known(store, archive))
+            size = len(archive.messages)
+            before = max((seen.get(name, 0) for name in names), default=0)
+            seen.update(dict.fromkeys(names, max(before, size)))
+            missing = None if conversations is None else conversations.missing(archive)
+            if not before:
+                return missing
+            more = max(0, size - before)
+            return more if missing is None else min(more, missing)
 
-        yield is_new
-
-
-def _is_known(store: Store, archive: Archive) -> bool:
-    with store.read() as connection:
-        row = connection.execute(_KNOWN, (archive.id, archive.origin or None)).fetchone()
-    return row is not None
+        yield look

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cloudllm.cli import cells, listing
-from cloudllm.cli.sessions_text import ROLES, counted, moment
-from cloudllm.messages import Role, Status
+from cloudllm.cli.sessions_text import counted, moment
+from cloudllm.messages import Role
 from cloudllm.repl.render.sanitize import clean
-from cloudllm.repl.transcript import SpokenTurn, first_line, in_full
+from cloudllm.repl.transcript import SPEAKERS, SpokenTurn, first_line, in_full
+from cloudllm.repl.wording import state
 
 if TYPE_CHECKING:
     from cloudllm.archive import Archive, ArchivedMessage
 
 _DEEPEST = 8  # branches within branches that are told apart by blanks
-_STATES = {Status.PARTIAL: "broken off", Status.CANCELLED: "stopped"}
 
 
 def in_words(archive: Archive, *, everything: bool) -> Iterator[str]:
@@ -44,9 +44,9 @@ def outline(archive: Archive) -> Iterator[str]:
     for each, indent in _in_depth(archive):
         mark = "*" if each.id in used else " "
         text = clean(first_line(each.message.content), one_line=True)
-        state = f" ({_STATES[each.message.status]})" if each.message.status in _STATES else ""
-        who = ROLES.get(each.message.role, each.message.role)
-        row = f"{mark} {each.id:>{digits}} {indent}{who}{state}: {text}"
+        noted = state(each.message.status)
+        who = f"{SPEAKERS[each.message.role]}{f' ({noted})' if noted else ''}"
+        row = f"{mark} {each.id:>{digits}} {indent}{who}: {text}"
         yield row if columns is None else cells.cut(row, columns)
 
 

@@ -9,14 +9,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cloudllm.cli import cells, listing
+from cloudllm.messages import Role
 from cloudllm.repl.render.sanitize import clean
+from cloudllm.repl.transcript import SPEAKERS
 
 if TYPE_CHECKING:
     from cloudllm.store.conversations import Entry
     from cloudllm.store.search import Hit
-
-ROLES = {"user": "You", "assistant": "Assistant", "tool": "Tool"}
-"""Who a message is from, in words."""
 
 LEGEND = "*: open in another chat. !: its last reply was broken off."
 
@@ -93,7 +92,8 @@ def marks(entry: Entry) -> str:
 
 def _whole(entry: Entry) -> list[str]:
     """The cells of a conversation for a program."""
-    state = "open" if entry.is_open else "broken" if entry.broken else "-"
+    states = ("open", entry.is_open), ("broken", entry.broken)
+    state = ",".join(name for name, holds in states if holds) or "-"
     cell = (entry.key, state, moment(entry.updated), str(entry.turns), entry.folder or "-")
     return [*(clean(each, one_line=True) for each in cell), clean(entry.title, one_line=True)]
 
@@ -130,7 +130,7 @@ def _fitted(rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
 def _context(hit: Hit, columns: int | None) -> str:
     """The row of a hit's words; what stands around them is cut to fit, they are not."""
     before, match, after = _as_line(hit.before), _as_line(hit.match), _as_line(hit.after)
-    who = f"{ROLES.get(hit.role, hit.role)}: "
+    who = f"{SPEAKERS[Role(hit.role)]}: "
     if columns is not None:
         room = columns - len(_GAP) - len(who) - 2
         match = cells.cut(match, room)

@@ -6,18 +6,27 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from pathlib import PurePath
 
 from cloudllm.archive import Archive, Exporter
 from cloudllm.errors import UsageError
 from cloudllm.exporting.offers import Offer, collected
 from cloudllm.exporting.pulling import pieces
 from cloudllm.plugins import Plugins
-from cloudllm.words import one_line
+from cloudllm.words import quoted
 
-__all__ = ("Exporters",)
+__all__ = ("USUAL", "Exporters", "suffix")
+
+USUAL = "markdown"
+"""The exporter for a file that has no ending."""
 
 _ALIKE = 0.6
 _HALF = re.compile(r"[\ud800-\udfff]")
+
+
+def suffix(name: str) -> str:
+    """How a file's name ends, such as ".md"; "" if it has no ending."""
+    return PurePath(name).suffix
 
 
 class Exporters:
@@ -41,23 +50,33 @@ class Exporters:
         known = self.names()
         if name in known:
             return known[name]
-        close = get_close_matches(name, known, n=1, cutoff=_ALIKE)
+        close = [each for each, found in known.items() if found.suffix == f".{name}"]
+        close = close or get_close_matches(name, known, n=1, cutoff=_ALIKE)
         hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known) or 'none'}"
-        raise UsageError(f"there is no export format {one_line(name, 60)!r}", advice=hint)
+        raise UsageError(f"there is no export format {quoted(name)}", advice=hint)
 
-    def for_suffix(self, suffix: str) -> Exporter:
-        """The exporter whose files end so, such as ".md"; what ships with cloudllm comes first.
+    def for_file(self, name: str) -> Exporter:
+        """The exporter that the ending of a file's name asks for; Markdown if it has none.
+
+        The longest ending that fits counts, and what ships with cloudllm comes first.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is none; the advice names the endings that are known.
         """
+        ending = suffix(name)
+        if not ending:
+            return self.get(USUAL)
         offers = sorted(self._offered().values(), key=lambda offer: not offer.plugin.bundled)
+        suffixes = [*dict.fromkeys(offer.exporter.suffix for offer in offers)]
+        fitting = [each for each in suffixes if name.lower().endswith(each)]
+        longest = max(fitting, key=len, default=None)
         for offer in offers:
-            if offer.exporter.suffix == suffix.lower():
+            if offer.exporter.suffix == longest:
                 return offer.exporter
-        known = ", ".join(dict.fromkeys(offer.exporter.suffix for offer in offers)) or "none"
-        ending = f"ends in {one_line(suffix, 30)!r}" if suffix else "has no ending"
-        raise UsageError(f"no export format has a file that {ending}", advice=f"Known: {known}")
+        raise UsageError(
+            f"no export format has a file that ends in {quoted(ending, 30)}",
+            advice=f"Known: {', '.join(suffixes) or 'none'}",
+        )
 
     def write(self, exporter: Exporter, archives: Iterable[Archive]) -> Iterator[str]:
         """The text of these conversations in that form, in pieces that can be encoded.

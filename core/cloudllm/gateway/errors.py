@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -19,7 +19,7 @@ from cloudllm.errors import (
     NetworkError,
     ProviderError,
 )
-from cloudllm.gateway import wording
+from cloudllm.gateway import reasons, wording
 from cloudllm.gateway.ends import LateError
 from cloudllm.gateway.network import Exchange
 from cloudllm.gateway.refusals import Refusal
@@ -36,6 +36,7 @@ _UNREACHED = {"ClientConnectorError", "ConnectError", "NetworkError"}
 _INSTALLS = {"mcp": "cloudllm[responses]", "google": "cloudllm[vertex]"}
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "HTTP_REQUEST")
 _NO_ROAD = {"vertexai"}  # an SDK that litellm wants for any model whose family it does not know
+_EXCERPT = 100  # characters of what is no sentence
 _BAD_ADDRESS = {"InvalidURL", "InvalidUrlClientError", "UnsupportedProtocol", "LocalProtocolError"}
 
 
@@ -57,6 +58,16 @@ class Translator:
     def clean(self, text: str) -> str:
         """The text as it may be shown: without a secret, on one line, not too long."""
         return one_line(redact_all(text, self._secrets()))
+
+    def _reason(self, exc: BaseException, chain: Sequence[BaseException]) -> str:
+        """Why, in the server's words, as they may be shown; "" if it gave none."""
+        said = reasons.reason(exc, chain)
+        text, secrets = said.text, tuple(self._secrets())
+        if said.cut or said.raw:
+            text = reasons.without_begun(text, secrets)
+        if said.raw:
+            return f"the server said “{one_line(redact_all(text, secrets), _EXCERPT)}”"
+        return self.clean(f"{text}…" if said.cut else text)
 
     def translate(self, raised: BaseException) -> CloudLLMError:
         """The error that `raised` stands for; never raises, also for classes yet to be invented."""
@@ -94,7 +105,7 @@ class Translator:
             return self.no_answer()
         if error := self._not_installed(chain) or self._network(chain):
             return error
-        text = self.clean(wording.message(chain[0], chain))
+        text = self._reason(chain[0], chain) or type(chain[0]).__name__
         if self.exchange.url is None:
             return self._no_credentials(text) or self._not_asked(text)
         # A status now is litellm's invention.
@@ -248,9 +259,11 @@ class Translator:
     def _by_status(
         self, status: int | None, exc: BaseException, chain: list[BaseException]
     ) -> CloudLLMError:
-        text = self.clean(wording.message(exc, chain))
+        text = self._reason(exc, chain)
         if status is None or status < HTTPStatus.BAD_REQUEST:
+            text = text or type(exc).__name__
             return ProviderError(f"{self.client.label}: {text}", status=status)
+        text = text or reasons.NONE_GIVEN
         refusal = Refusal(self.client, self.exchange, status, text, f"{exc} {_code(exc)}")
         if "ContextWindowExceededError" in _names(exc):
             return refusal.too_long()

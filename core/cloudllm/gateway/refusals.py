@@ -20,6 +20,7 @@ from cloudllm.errors import (
 )
 from cloudllm.gateway import wording
 from cloudllm.gateway.network import Exchange
+from cloudllm.gateway.reasons import NONE_GIVEN
 from cloudllm.provider import Client, Request
 from cloudllm.words import one_line, redact
 
@@ -31,7 +32,9 @@ _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance|spend(?:ing)?[_ ]limit",
     re.IGNORECASE,
 )
-_NOWHERE = re.compile(r"(?:404 )?(?:page )?not found\W*|\(a web page\)|", re.IGNORECASE)
+_NOWHERE = re.compile(
+    rf"(?:404 )?(?:page )?not found\W*|\(a web page\)|{NONE_GIVEN}", re.IGNORECASE
+)
 _LONG = 60.0  # seconds from which on the time of day says more than how long it is
 _OVERLOADED = 529
 _UNABLE = 501, 505  # what a server can't do now it can't do in a moment

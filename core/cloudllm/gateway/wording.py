@@ -1,12 +1,10 @@
-"""Words of an error: found in what came, and what it says of limits and of waiting."""
+"""Words of an error: what it says of limits and of waiting, and whom it names."""
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,12 +12,7 @@ from urllib.parse import urlsplit
 
 from cloudllm.words import one_line, redact_all
 
-_PREFIX = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception|Timeout|Anthropic\w*)\s*(?::|-)\s*")
-_BYTES = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
-_BOILERPLATE = re.compile(r"Handle with `litellm\.\w+`\.*")
-_PAGE = re.compile(r"<(?:!doctype|html|head|body)\b.*", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|inf(?:inity)?)", re.IGNORECASE)
-_TRACEBACK = "Traceback (most recent call last)"
 _LONGEST = 10 * 365 * 86_400.0  # seconds of a wait; beyond that no calendar reaches
 _LONGEST_ID = 100
 _IDS = (
@@ -31,46 +24,6 @@ _LIMITS = (
     re.compile(r"> ([\d,]+) maximum", re.IGNORECASE),
     re.compile(r"context (?:length|window|size)\D{0,40}?([\d,]{3,})", re.IGNORECASE),
 )
-
-
-def message(exc: BaseException, chain: Sequence[BaseException]) -> str:
-    """The provider's own words: from a parsed body, from JSON in the text, or the bare text."""
-    for cause in chain:
-        body = getattr(cause, "body", None)
-        words = _words(body) if isinstance(body, Mapping) else None
-        if words:
-            return words.partition(_TRACEBACK)[0].strip() or "(a traceback)"
-    text = _BYTES.sub(_decoded, str(exc).partition("\nTraceback")[0])
-    text = _BOILERPLATE.sub("", text)
-    while (shorter := _PREFIX.sub("", text, count=1)) != text:
-        text = shorter
-    text = _words_in(text) or _PAGE.sub("(a web page)", text)
-    if text.strip().startswith(_TRACEBACK):
-        return "(a traceback)"
-    return text.partition(_TRACEBACK)[0].strip() or type(exc).__name__
-
-
-def _decoded(found: re.Match[str]) -> str:
-    """The text of a bytes literal, which is how litellm shows some bodies."""
-    return bytes(ast.literal_eval(found[0])).decode(errors="replace")
-
-
-def _words_in(text: str) -> str | None:
-    """`error.message` of the JSON object in the text, if there is one."""
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        value, _ = json.JSONDecoder().raw_decode(text[start:])
-    except ValueError:
-        return None
-    return _words(value) if isinstance(value, Mapping) else None
-
-
-def _words(body: Mapping[str, Any]) -> str | None:
-    error = body.get("error", body)
-    words = error.get("message") if isinstance(error, Mapping) else error
-    return words if isinstance(words, str) and words.strip() else None
 
 
 def retry_after(headers: Mapping[str, Any]) -> float | None:

@@ -9,7 +9,11 @@ the tool.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 
 from cloudllm.archive import Archive
@@ -21,6 +25,8 @@ from cloudllm.words import one_line
 
 __all__ = ("read",)
 
+_DIGITS = 24  # of a name that is made up
+_HAS_MESSAGES = attrgetter("messages")
 _LONGEST = 500  # characters of what is said, in which names out of the file may stand
 
 
@@ -50,7 +56,7 @@ def read(path: Path) -> Iterator[Archive]:
 
     It may be our own JSON or JSONL, ChatGPT's conversations.json or the zip file it comes in, or
     llm's logs.db. A conversation without any message is left out, and one that stands there twice
-    is given once. One that is broken is passed over, and told of at the end.
+    as it is comes once. One that is broken is passed over, and told of at the end.
 
     Raises:
         UsageError: at once if it is no file to read, and else when all that is whole has been given:
@@ -77,18 +83,29 @@ def _made(items: Iterator[Item]) -> Iterator[Archive]:
     """The archives of what is whole; then what is wrong with the rest is raised."""
     problems = _Problems()
     seen: dict[str, int] = {}
-    for where, archive in _whole(items, problems):
+    for archive in map(_named, filter(_HAS_MESSAGES, _whole(items, problems))):
         name, gist = archive.origin or archive.id, hash(archive)
-        if name and name in seen:
-            if seen[name] != gist:
-                problems.add(UsageError(f"{where}: another one has its id, {name}"))
-        elif archive.messages:
+        if seen.get(name) != gist:
             seen[name] = gist
             yield archive
     problems.tell()
 
 
-def _whole(items: Iterator[Item], problems: _Problems) -> Iterator[tuple[str, Archive]]:
+def _named(archive: Archive) -> Archive:
+    """The archive with an origin that tells it from others, if it comes without any name.
+
+    What began at the same time with the same message is the same, however much it has grown since;
+    without a time it must be the same all through.
+    """
+    if archive.origin or archive.id:
+        return archive
+    messages = archive.messages[:1] if archive.created else archive.messages
+    gist = json.dumps([archive.created, *(each.as_object() for each in messages)])
+    digest = sha256(gist.encode()).hexdigest()[:_DIGITS]
+    return replace(archive, origin=f"unnamed:{digest}")
+
+
+def _whole(items: Iterator[Item], problems: _Problems) -> Iterator[Archive]:
     where = ""
     while True:
         try:
@@ -102,4 +119,4 @@ def _whole(items: Iterator[Item], problems: _Problems) -> Iterator[tuple[str, Ar
         except RecursionError:
             problems.add(UsageError(f"{where}: it is nested too deeply"))
         else:
-            yield where, archive
+            yield archive

@@ -149,7 +149,7 @@ class Splitter:
         if len(self._text) > LONGEST:
             raise self.wrong(f"a value has more than {LONGEST // 2**20} million characters")
         found = [self._text]
-        wanted = max(_PIECE, len(self._text))
+        wanted = min(max(_PIECE, len(self._text)), LONGEST + 1 - len(self._text))
         while wanted > 0 and (piece := self._piece()):
             found.append(piece)
             wanted -= len(piece)

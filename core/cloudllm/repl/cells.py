@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prompt_toolkit.utils import get_cwidth
-
 
 def width(text: str) -> int:
     """How many cells the text takes."""
+    if text.isascii():
+        return len(text)
+    from prompt_toolkit.utils import get_cwidth  # noqa: PLC0415 - not for a plain screen
+
     # By character: prompt_toolkit remembers every short text that it has ever measured.
-    return len(text) if text.isascii() else sum(map(get_cwidth, text))
+    return sum(map(get_cwidth, text))
 
 
 def cut(text: str, columns: int) -> str:
@@ -19,7 +21,7 @@ def cut(text: str, columns: int) -> str:
         return text
     used = end = 0
     for character in text:
-        used += get_cwidth(character)
+        used += width(character)
         if used >= columns:
             break
         end += 1

@@ -1,68 +1,41 @@
-"""The conversation behind every front end: its settings, its session, its turns."""
+"""The conversation behind every front end: its begin, its turns, its end."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from cloudllm.errors import (
-    BudgetExceeded,
-    CloudLLMError,
-    ConfigurationError,
-    NetworkError,
-    UsageError,
-)
+from cloudllm.errors import BudgetExceeded, NetworkError, UsageError
 from cloudllm.repl.consent import Consent
 from cloudllm.repl.opening import Opening
+from cloudllm.repl.served import Compose, Served
 from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:  # they take a while, and the first prompt comes before them
-    from cloudllm.accounts import Standing
     from cloudllm.events import Event
     from cloudllm.messages import Message
     from cloudllm.plugins import Plugin
-    from cloudllm.provider import Client
-    from cloudllm.registry import Registry
     from cloudllm.repl.commands.base import SlashCommand
     from cloudllm.repl.engine import Engine
     from cloudllm.repl.frontend import Screen
     from cloudllm.repl.shelf import Shelf
-    from cloudllm.session import LLMSession
-    from cloudllm.settings import Settings
     from cloudllm.store.conversations import Loaded
 
 
 _MOMENT = 0.5  # seconds
 _SAVING = 1.0  # seconds that the end waits for what is not on disk yet
 _OPENING = Opening()
-_NAMING = ("context.strategy", "fallback", "history.title_model")
-"""Settings that name what may not be there."""
 
 
-class Program(NamedTuple):
-    """What the command line puts together for a chat: its settings and where clients come from."""
-
-    settings: Settings
-    registry: Registry
-
-
-Compose = Callable[[Mapping[str, object]], Program]
-"""Reads the settings under these flags; it may block and raise `ConfigurationError`."""
-
-
-class Chat:
+class Chat(Served):
     """One conversation, as a person at any front end holds it.
 
-    The session is made with the first message, so that a chat can begin, and mend its settings,
-    before there is a key. `flags` are what the command line and `/set` have set. `agreed` is what a
-    person lets the turn that they have just sent cost, `kept` what came of a reply that they
-    stopped; `ready` is set once the settings are there. `shelf` leads to the conversations on disk;
-    there is none before `start`, nor in a `private` chat. `given` are the flags of the command line,
-    `adopted` those that a conversation brought along when it was taken up.
+    `agreed` is what a person lets the turn that they have just sent cost, `kept` what came of a
+    reply that they stopped; `ready` is set once the settings are there.
     """
 
     def __init__(
@@ -72,36 +45,21 @@ class Chat:
         screen: Screen,
         opening: Opening = _OPENING,
     ) -> None:
-        self._compose = compose
+        super().__init__(compose, flags, screen, private=opening.private)
         self.opening = opening
-        self.private = opening.private
-        self.shelf: Shelf | None = None
+        self.ready = asyncio.Event()
+        self.leaving = False
         self.person = False  # somebody sits there, and the chat may do things beside
         self._chores: set[asyncio.Future[None]] = set()
         self.begun = False  # something was sent, or taken up
         self._held: Loaded | None = None  # a conversation for which there is no session yet
-        self._engine: Engine | None = None
-        self._program: Program | None = None
         self._unsent: str | None = None  # a message for which there was no client
         self.consent = Consent()
         self.agreed: BudgetExceeded | None = None
         self.kept: Message | None = None
         self._loading: asyncio.Future[None] | None = None
-        self._stale = False
-        self.ready = asyncio.Event()
-        self._told: set[str] = set()
-        self.known_models: dict[str, tuple[str, ...]] = {}
         self.plugin_commands: Mapping[str, SlashCommand] = {}
-        self.flags = dict(flags)
-        self.given = dict(flags)
-        self.adopted: Mapping[str, object] = {}
-        self.screen = screen
-        self.leaving = False
-
-    @property
-    def session(self) -> LLMSession | None:
-        """The session, once there is one."""
-        return self._engine.session if self._engine is not None else None
+        self.known_models: dict[str, tuple[str, ...]] = {}
 
     @property
     def history(self) -> Sequence[Message]:
@@ -115,24 +73,9 @@ class Chat:
         """The newest message of the model, if there is one."""
         return next((m for m in reversed(self.history) if m.role == "assistant"), None)
 
-    @property
-    def settings(self) -> Settings:
-        """The settings in force; there are none before `start`."""
-        return self._started().settings
-
-    @property
-    def model(self) -> str:
-        """The model id that the next message goes to."""
-        return self.settings.model if self._engine is None else self._engine.session.client.id
-
-    @property
-    def registry(self) -> Registry:
-        """Where clients come from; there is none before `start`."""
-        return self._started().registry
-
     async def start(self) -> None:
         """Read the settings; raises `ConfigurationError`."""
-        self._program = await in_thread(lambda: self._compose(self.flags))
+        await self._load()
         self.private = self.private or self.settings.history.private
         self.ready.set()
         gc.freeze()  # `main` switched the collector off for the imports; they are over
@@ -191,16 +134,6 @@ class Chat:
         if self._engine is not None:
             await in_thread(partial(self._engine.hooks.settle, plugin, _MOMENT))
 
-    async def standings(self) -> tuple[Standing, ...]:
-        """How it stands with each budget that is set; none before there is a session."""
-        if self._engine is None:
-            return ()
-        return await self._engine.accounts.standings(self._engine.session.id)
-
-    async def strategies(self) -> Iterable[str]:
-        """The names of the context strategies; none as long as there is no session."""
-        return () if self._engine is None else await in_thread(self._engine.strategies.names)
-
     async def load_plugins(self) -> None:
         """Have the plugins of the chat loaded, once, and their commands; waits until they are."""
         if self._loading is None:
@@ -214,41 +147,6 @@ class Chat:
         plugins = self.registry.plugins
         plugins.load_sessions()
         self.plugin_commands = collect(plugins, COMMANDS)
-
-    async def connect(self) -> LLMSession:
-        """The session, made with its client the first time.
-
-        The client is made anew when its settings have changed, and when the connection failed: a
-        server that the provider itself started may have died.
-
-        Raises:
-            MissingKey: the provider needs a key and none was found.
-            ConfigurationError: model or provider settings are wrong.
-        """
-        return (await self._connected()).session
-
-    async def _connected(self) -> Engine:
-        """What serves the chat, as `connect` makes it."""
-        if self._engine is None:
-            client = await self._client(self.settings.model)
-            engine = (await in_thread(_imported))(
-                client,
-                self.registry,
-                self.screen.notice,
-                record=self.shelf.journal if self.shelf is not None else None,
-                private=self.private,
-            )
-            await in_thread(partial(engine.check, self.settings, self.registry))
-            if self._engine is None:  # or else another call was quicker
-                self._engine = engine
-                self._apply()
-                if self._held is not None:
-                    held, self._held = self._held, None
-                    self.hold(held)
-        elif self._stale:
-            self._engine.session.client = await self._client(self.model)
-        self._stale = False
-        return self._engine
 
     async def send(self, text: str) -> Message:
         """Send a message, show the reply and return it; raises `CloudLLMError`."""
@@ -295,6 +193,13 @@ class Chat:
         if self._engine is not None:
             self._engine.session.wait_on()
 
+    async def _connected(self) -> Engine:
+        engine = await super()._connected()
+        if self._held is not None:
+            held, self._held = self._held, None
+            self.hold(held)
+        return engine
+
     async def _play(self, engine: Engine, events: AsyncGenerator[Event, None]) -> Message:
         """Show a turn as it happens, and return its reply."""
         from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
@@ -318,81 +223,9 @@ class Chat:
             self._do_beside(chores.entitle(self, engine))
         return reply
 
-    async def use_model(self, model_id: str) -> Client:
-        """Go on with another model; nothing changes if there is no such client."""
-        client = await self._client(model_id)
-        await self.set("model", client.id)
-        if self._engine is not None:
-            self._engine.session.client = client
-        return client
-
-    async def set(self, key: str, value: object) -> None:
-        """Change a setting for this chat; an invalid one raises and changes nothing."""
-        flags = {**self.flags, key: value}
-        try:
-            program = await in_thread(lambda: self._compose(flags))
-        except ConfigurationError as error:
-            raise ConfigurationError(error.message.replace(f"-o {key}", f"/set {key}")) from None
-        if self._engine is not None and key in _NAMING:
-            await in_thread(partial(self._engine.check, program.settings, program.registry))
-        self._program = program
-        self.flags = flags
-        self._stale = self._stale or key.startswith("providers.")
-        self._apply()
-
-    async def reload(self) -> None:
-        """Read the settings again, after a file of theirs was written; raises as `start` does."""
-        self._program = await in_thread(lambda: self._compose(self.flags))
-        self._stale = True
-        self._apply()
-
-    def origin(self, key: str) -> str:
-        """Where a value is from: "/set" if it was changed here; raises as `Settings`'."""
-        if key not in self.flags or self.flags[key] is self.given.get(key):
-            return self.settings.origin(key)
-        adopted = key in self.adopted and self.flags[key] is self.adopted[key]
-        return "the conversation" if adopted else "/set"
-
-    async def _client(self, model_id: str) -> Client:
-        registry = self.registry
-        client = await in_thread(lambda: registry.client(model_id))
-        for notice in registry.notices(model_id):
-            self.screen.notice(notice)
-        if client.id not in self._told:
-            self._told.add(client.id)
-            await self._tell_retirement(client, model_id)
-        return client
-
-    async def _tell_retirement(self, client: Client, model_id: str) -> None:
-        """Say that the provider shuts the model down, or has; the chat goes on with it."""
-        from cloudllm import gateway  # noqa: PLC0415 - see above
-        from cloudllm.repl.retirement import retirement_notice  # noqa: PLC0415 - see above
-
-        info = await gateway.model_info(client)
-        provider, _ = self.registry.resolve(model_id)
-        if notice := retirement_notice(info, provider.name, provider.successors.get(info.name)):
-            self.screen.notice(notice)
-
-    def _apply(self) -> None:
-        """Bring the session in line with the settings."""
-        if self._engine is not None:
-            self._engine.apply(self.settings, self.registry)
-
-    def _started(self) -> Program:
-        if self._program is None:
-            raise CloudLLMError("the settings are not loaded yet")
-        return self._program
-
 
 def _new_shelf() -> Shelf:
     """The way to the conversations; nothing is opened for it yet."""
     from cloudllm.repl.shelf import Shelf  # noqa: PLC0415 - after the first prompt
 
     return Shelf()
-
-
-def _imported() -> type[Engine]:
-    """The class of what serves the chat; it blocks the first time."""
-    from cloudllm.repl.engine import Engine  # noqa: PLC0415 - see above
-
-    return Engine

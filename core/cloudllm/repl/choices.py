@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from cloudllm.errors import UsageError
-from cloudllm.words import one_line
+from cloudllm.repl.cells import cut, width
+from cloudllm.repl.render.sanitize import clean
+from cloudllm.words import one_line, quoted
 
 Peek = Callable[[int], Awaitable[str]]
 """More about the choice with this index, as soon as it is known."""
@@ -15,6 +17,10 @@ LISTED = 20
 """Choices that a numbered list shows."""
 
 _LONGEST = 60  # characters of a name, and of what was typed
+_GAP = "  "
+_INDENT = 5  # cells that a number takes
+_LEAST_NAME = 24
+"""Cells of a name beside which a note is still shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +37,29 @@ class Choice:
     place: str = ""
 
 
-def numbered(choices: Sequence[Choice]) -> str:
-    """The first of them as lines with their numbers, counted from 1."""
+def numbered(choices: Sequence[Choice], columns: int | None = None) -> str:
+    """The first of them as lines with their numbers, counted from 1, that fit so many cells."""
     shown = choices[:LISTED]
-    lines = [
-        f"{number:>3}  {one_line(each.name, _LONGEST)}{f'  ({each.note})' if each.note else ''}"
-        for number, each in enumerate(shown, start=1)
-    ]
-    if len(choices) > len(shown):
-        lines.append(f"  …  and {len(choices) - len(shown):,} older ones")
+    lines = [row(number, each, columns) for number, each in enumerate(shown, start=1)]
+    if more := len(choices) - len(shown):
+        lines.append(f"  …  and {more:,} older {'one' if more == 1 else 'ones'}")
     return "\n".join(lines)
+
+
+def row(number: int, choice: Choice, columns: int | None = None) -> str:
+    """One of them with its number: the name is cut to fit so many cells.
+
+    Where that would leave too little of it, what is said beside it stands below.
+    """
+    name = clean(one_line(choice.name, _LONGEST), one_line=True)
+    note = f"({choice.note})" if choice.note else ""
+    if columns is None:
+        return f"{number:>3}  {name}  {note}".rstrip()
+    whole = columns - _INDENT
+    beside = whole - (width(note) + len(_GAP) if note else 0)
+    if beside >= min(width(name), _LEAST_NAME):
+        return f"{number:>3}  {cut(name, beside)}{_GAP}{note}".rstrip()
+    return f"{number:>3}  {cut(name, whole)}\n{'':{_INDENT}}{cut(note, whole)}"
 
 
 def chosen(answer: str, choices: Sequence[Choice]) -> int | None:
@@ -55,6 +74,6 @@ def chosen(answer: str, choices: Sequence[Choice]) -> int | None:
     if typed.isascii() and typed.isdigit() and 1 <= int(typed[:9]) <= len(choices):
         return int(typed) - 1
     raise UsageError(
-        f"{one_line(typed, _LONGEST)!r} is not one of 1 to {len(choices)}",
+        f"{quoted(typed, _LONGEST)} is not one of 1 to {len(choices)}",
         advice="Nothing was chosen",
     )

@@ -26,7 +26,7 @@ async def expire(chat: Chat) -> None:
         return
     if count:
         what = "conversation" if count == 1 else "conversations"
-        chat.screen.notice(f"Purged {count:,} {what}, unchanged for {_days(days)} or longer.")
+        chat.screen.notice(f"Purged {count:,} {what}, not in use for {_days(days)} or longer.")
 
 
 async def entitle(chat: Chat, engine: Engine) -> None:

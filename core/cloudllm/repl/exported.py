@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudllm.archive import Archive, ArchivedMessage
-from cloudllm.errors import CloudLLMError, UsageError
-from cloudllm.exporting import Exporters
+from cloudllm.errors import CloudLLMError
+from cloudllm.exporting import Exporters, suffix
 from cloudllm.repl.saving import save_pieces
 from cloudllm.repl.transcript import first_line
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cloudllm.messages import Message
     from cloudllm.plugins import Plugins
     from cloudllm.repl.chat import Chat
-
-_USUAL = "markdown"
 
 
 async def archive(chat: Chat) -> Archive:
@@ -35,18 +33,20 @@ async def archive(chat: Chat) -> Archive:
 
 
 def write(plugins: Plugins, name: str, archive: Archive, *, force: bool) -> Path:
-    """Write it into a file, as its ending says, or else as Markdown, and return where; it blocks.
+    """Write it into a file, as its ending says, and return where; it blocks.
 
     Raises:
-        UsageError: there is such a file already, or it is none that can be written over.
+        UsageError: no form has this ending, there is such a file already, or it is none that can be
+            written over.
         CloudLLMError: it cannot be written; what was there before is untouched.
     """
     exporters = Exporters(plugins)
-    try:
-        exporter = exporters.for_suffix(PurePath(name).suffix)
-    except UsageError:
-        exporter = exporters.get(_USUAL)
-    return save_pieces(name, exporters.write(exporter, [archive]), force=force)
+    return save_pieces(name, exporters.write(exporters.for_file(name), [archive]), force=force)
+
+
+def form(name: str) -> str:
+    """What is to be said of the form of a file, if its name does not say it."""
+    return "" if suffix(name) else ", as Markdown"
 
 
 def _of(history: Sequence[Message], *, model: str, system_prompt: str) -> Archive:

@@ -17,6 +17,10 @@ class Screen(Protocol):
     has_editor: bool
     """Is what is typed edited here, by keys of our own, or read line by line?"""
 
+    @property
+    def columns(self) -> int | None:
+        """How many cells a row of a list may have; `None` is any number."""
+
     def event(self, event: Event) -> None:
         """Show what a turn emitted."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from cloudllm.errors import CloudLLMError
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.style import styled
+
+_COLUMN = re.compile(r"^ +|  +")
 
 
 def rows(text: str, style: str, columns: int) -> list[str]:
@@ -17,12 +21,10 @@ def wrapped(line: str, columns: int) -> list[str]:
 
     A word that is longer than a row is left to the terminal.
     """
-    from wcwidth import wcswidth  # noqa: PLC0415 - not for one line on standard error
-
     rows: list[str] = []
     room = 0
     for word in line.split(" "):
-        cells = max(0, wcswidth(word))
+        cells = _cells(word)
         if rows and cells < room:
             rows[-1] += f" {word}"
             room -= cells + 1
@@ -30,6 +32,29 @@ def wrapped(line: str, columns: int) -> list[str]:
             rows.append(word)
             room = columns - cells
     return rows
+
+
+def hung(line: str, columns: int) -> list[str]:
+    """The line, of a list or a table perhaps, as rows that go on below its last column.
+
+    A column begins after two blanks; what begins in the second half of a row has no room below it.
+    """
+    if _cells(line) <= columns:
+        return [line]
+    starts = (found.end() for found in _COLUMN.finditer(line, 0, columns))
+    at = max((start for start in starts if _cells(line[:start]) <= columns // 2), default=0)
+    indent = " " * _cells(line[:at])
+    first, *others = wrapped(line[at:], columns - len(indent))
+    return [line[:at] + first, *(indent + row for row in others)]
+
+
+def _cells(text: str) -> int:
+    """How many cells the text takes."""
+    if text.isascii():
+        return len(text)
+    from wcwidth import wcswidth  # noqa: PLC0415 - not for one line on standard error
+
+    return max(0, wcswidth(text))
 
 
 def one_line(error: BaseException) -> CloudLLMError:

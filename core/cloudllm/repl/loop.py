@@ -15,7 +15,7 @@ from cloudllm.early import EarlyTerminal
 from cloudllm.errors import BudgetExceeded, CloudLLMError, MissingKey, Refused, UsageError
 from cloudllm.repl import later
 from cloudllm.repl.app import ChatApp
-from cloudllm.repl.chat import Chat, Compose
+from cloudllm.repl.chat import Chat
 from cloudllm.repl.completion import ChatCompleter
 from cloudllm.repl.drafts import DraftJournal
 from cloudllm.repl.early_settings import EarlySettings
@@ -28,8 +28,9 @@ from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.screen import TerminalScreen
 from cloudllm.repl.secrets import asks_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
+from cloudllm.repl.served import Compose
 from cloudllm.repl.statusrow import StatusRow, hints
-from cloudllm.repl.style import BOLD
+from cloudllm.repl.style import BOLD, DIM
 from cloudllm.repl.unsent import Unsent
 from cloudllm.threads import in_thread
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:  # they take a while, and the first key comes before them
 
 _OPENING = Opening()
 _OPENING_WAIT = 1.0  # seconds
+
+_HEAD_START = 0.3
+"""Seconds that the store has to itself before litellm is imported, which takes the processor."""
 
 _TWICE = 2.0
 """Seconds within which a second Ctrl-C on an empty editor leaves."""
@@ -116,6 +120,10 @@ class TerminalChat(TerminalScreen):
         self._app.print()
         self._history.decide(private=self._chat.private)
         self._unsent.leave(comes_back=comes_back, private=self._chat.private)
+        from cloudllm.repl.farewell import farewell  # noqa: PLC0415 - nothing is needed before
+
+        if line := farewell(self._chat):
+            self._app.print(*rows(line, DIM, self._app.columns))
         return self._code, self._failure
 
     async def _end(self, work: list[asyncio.Task[None]]) -> bool:
@@ -239,17 +247,17 @@ class TerminalChat(TerminalScreen):
         await in_thread(later.import_more)
         from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
         from cloudllm.repl import render  # noqa: PLC0415 - see above
-
-        gateway.preload()
         from cloudllm.repl.statuskeeper import StatusKeeper  # noqa: PLC0415 - see above
 
         self._dressed()
-        render.preload()
         self._keeper = StatusKeeper(self._chat, self._row, self._app.refresh)
         self._keeper.renew()
+        self._opening = asyncio.ensure_future(self._open())
+        await asyncio.wait([self._opening], timeout=_HEAD_START)
+        gateway.preload()
+        render.preload()
         loading = asyncio.ensure_future(self._chat.load_plugins())
         loading.add_done_callback(self._renew_status)
-        self._opening = asyncio.ensure_future(self._open())
         await asyncio.wait([self._opening], timeout=self._patience)
         self._opened = True
         self._connecting = asyncio.ensure_future(self._connect())

@@ -16,6 +16,7 @@ from cloudllm.messages import Message, Status
 from cloudllm.repl import chores
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands import is_wait, submit
+from cloudllm.repl.farewell import farewell
 from cloudllm.repl.jsonscreen import JsonScreen
 from cloudllm.repl.lines import one_line
 from cloudllm.repl.plainscreen import PlainScreen
@@ -26,6 +27,7 @@ from cloudllm.threads import in_thread
 
 _INTERRUPTED = 130
 _TWICE = 2.0
+_GLANCE = 0.03  # seconds in which a line that was typed ahead is there
 _PATIENCE = 2.0  # seconds that the end waits for plugins that write replies down
 
 
@@ -70,13 +72,17 @@ class PlainChat:
                 await chores.expire(self._chat)
             return code
         finally:
+            self._screen.line_came(whole=False)
             await self._chat.close(patience=_PATIENCE)
+            if self._interactive and (line := farewell(self._chat)):
+                self._screen.notice(line)
 
     async def _hold(self) -> int:
         if self._interactive:
             self._screen.answer = self._answer
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
             loop.add_signal_handler(signal.SIGINT, self._interrupt, task)
+            loop.add_signal_handler(signal.SIGCONT, self._screen.came_back)
         await self._chat.start()
         settings = self._chat.settings.repl
         if self._interactive:
@@ -178,6 +184,7 @@ class PlainChat:
             return ""
         self._asked = asyncio.get_running_loop().create_future()
         with unseen(self._lines.fileno()) if secret else nullcontext():
+            await self._show_turn(self._asked)
             return await self._asked
 
     def _means_wait(self, line: str) -> bool:
@@ -201,16 +208,27 @@ class PlainChat:
             self._chat.consent.withdraw()  # who typed this had not read the question
         if self._ahead:
             return self._ahead.popleft()
-        reading, self._reading = self._reading or self._read_line(), None
+        reading, self._reading = self._reading or asyncio.ensure_future(self._read_line()), None
+        if not self._reader.begun:
+            await self._show_turn(reading)
         return await reading
+
+    async def _show_turn(self, line: asyncio.Future[Any]) -> None:
+        """Let the person see that it is their turn, unless they have typed the line already."""
+        if self._interactive:
+            await asyncio.wait([line], timeout=_GLANCE)
+            if not line.done():
+                self._screen.await_line()
 
     async def _read_line(self) -> str | None:
         raw = await in_thread(self._lines.readline)
+        self._screen.line_came(whole=raw.endswith(b"\n"))
         self._number += 1
         return decoded(raw, self._name, self._number).removesuffix("\n") if raw else None
 
     def _interrupt(self, chat: asyncio.Task[Any] | None) -> None:
         """Stop the reply; or leave, at the second time."""
+        self._screen.key_echoed()
         if self._turn is not None:
             self._turn.cancel()
         elif chat is not None and time.monotonic() - self._first_interrupt < _TWICE:
@@ -220,6 +238,7 @@ class PlainChat:
                 self._screen.notice("What you have typed of this message is dropped.")
             self._first_interrupt = time.monotonic()
             self._screen.notice("Press Ctrl-C again, or Ctrl-D, to leave.")
+            self._screen.await_line()
 
 
 def decoded(raw: bytes, name: str, number: int) -> str:

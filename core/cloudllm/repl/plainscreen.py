@@ -33,6 +33,7 @@ from cloudllm.repl.waiting import sending
 _LONG = 2.0
 """Seconds of connecting after which it is said."""
 
+_SIGN = "> "
 _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant"}
 
 
@@ -48,6 +49,8 @@ class PlainScreen:
     """
 
     has_editor = False
+    columns = None
+    """Nothing is cut where text only grows; a terminal wraps it."""
 
     def __init__(self, *, talkative: bool, asks: bool = False) -> None:
         self.asks = asks
@@ -64,6 +67,31 @@ class PlainScreen:
         self._ends_line = True
         self._begun = False
         self._look: asyncio.TimerHandle | None = None
+        self._awaited = False
+        self._cut = False
+
+    def await_line(self) -> None:
+        """Show the sign that it is the person's turn, where they see it; text may follow on it."""
+        err = streams.err()
+        if self.asks and not self._awaited and err is not None and err.isatty():
+            self._tell(_SIGN)
+            self._awaited = True
+
+    def came_back(self) -> None:
+        """The program was stopped, and a shell has written meanwhile: show the sign again."""
+        if self._awaited:
+            self._tell(_SIGN)
+
+    def key_echoed(self) -> None:
+        """The terminal has shown a key, such as `^C`, wherever its cursor was."""
+        err = streams.err()
+        self._cut = err is not None and err.isatty()
+
+    def line_came(self, *, whole: bool) -> None:
+        """The person's line is there; if not a `whole` one, it still has to be ended."""
+        if self._awaited and not whole:
+            self._tell("\n")
+        self._awaited = False
 
     def event(self, event: Event) -> None:
         """Show what a turn emitted."""
@@ -128,7 +156,7 @@ class PlainScreen:
         """List them with their numbers, and ask for one."""
         if self.answer is None:
             raise UsageError(
-                "nobody is there who could choose", advice="Name the conversation by its key"
+                "nobody is there who could choose", advice="Name the conversation by its ID"
             )
         self.output(numbered(choices))
         return chosen(await self.ask(f"{what}: which number? Enter alone takes none."), choices)
@@ -225,6 +253,7 @@ class PlainScreen:
         if text:
             self._ends_line = text.endswith("\n")
             out = streams.out()
+            self._cut = self._cut and not (self._ends_line and out.isatty())
             try:
                 out.write(text)
                 out.flush()
@@ -243,10 +272,16 @@ class PlainScreen:
             self.notice(text)
 
     def _say(self, text: str) -> None:
-        """Write a line; a thought, and a reply's line in the same place, if open, end before."""
+        """Write a line; a thought, and a reply's line in the same place, if open, end before.
+
+        What a person types on the line after a sign ends as well, and they get another sign.
+        """
         is_open = not self._ends_line and _one_place(streams.out(), streams.err())
-        self._tell(f"{text}\n" if self._thought_ends and not is_open else f"\n{text}\n")
-        self._thought_ends = True
+        is_open = is_open or not self._thought_ends or self._awaited or self._cut
+        self._tell(f"\n{text}\n" if is_open else f"{text}\n")
+        self._thought_ends, self._cut = True, False
+        if self._awaited:
+            self._tell(_SIGN)
 
     def _tell(self, text: str) -> None:
         err = streams.err()

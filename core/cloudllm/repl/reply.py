@@ -39,15 +39,18 @@ class Canvas(Protocol):
 class ReplyView:
     """Draws the deltas of one reply; the first is shown at once, the rest frame by frame.
 
-    The answer is shown as Markdown or, without `markdown`, as it is; reasoning always as it is.
+    The answer is shown as Markdown or, without `markdown`, as it is; reasoning always as it is. A
+    `later` part of an answer has no label.
     """
 
-    def __init__(self, canvas: Canvas, theme: Theme, *, markdown: bool) -> None:
+    def __init__(
+        self, canvas: Canvas, theme: Theme, *, markdown: bool, later: bool = False
+    ) -> None:
         self._canvas = canvas
         self._theme = theme
         self._markdown = markdown
         self._renderer: Renderer | None = None
-        self._part: type[ReasoningDelta | TextDelta] | None = None
+        self._part: type[ReasoningDelta | TextDelta] | None = TextDelta if later else None
         self._arrived: list[str] = []
         self._commit: list[str] = []
         self._live: list[Row] = []

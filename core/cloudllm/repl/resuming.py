@@ -21,6 +21,11 @@ _PRIVATE = "a private chat keeps nothing on disk, and takes nothing up from ther
 _GO_ON_HERE = "/continue goes on with it, /new begins a new conversation."
 
 
+def listing(chat: Chat) -> str:
+    """What lists the conversations where this chat is held: in it, or outside."""
+    return "/sessions" if chat.person else "cloudllm sessions list"
+
+
 def shelf_of(chat: Chat) -> Shelf:
     """The way to the conversations on disk; raises `UsageError` in a private chat."""
     if chat.shelf is None:
@@ -45,9 +50,18 @@ async def open_chat(chat: Chat, *, person: bool) -> None:
     if opening.go_on:
         await _take_up_last(chat, shelf, told=person)
     elif opening.resume:
-        await take_up(chat, await shelf.find(opening.resume), told=person)
+        await take_up(chat, await find(chat, opening.resume), told=person)
     else:
         await choose(chat)
+
+
+async def find(chat: Chat, name: str) -> Entry:
+    """The conversation of that name, or of a number in the list that was shown last.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    return await shelf_of(chat).find(name, listing=listing(chat))
 
 
 async def choose(chat: Chat) -> None:
@@ -56,7 +70,7 @@ async def choose(chat: Chat) -> None:
     entries = await shelf.entries()
     if not entries:
         raise UsageError("there are no conversations yet")
-    shelf.listed = [entry.key for entry in entries]
+    shelf.number(entries)
     choices = [sessionlist.choice(entry) for entry in entries]
     at = await chat.screen.choose("Resume", choices, lambda at: shelf.ending(entries[at].id))
     if at is not None:
@@ -106,14 +120,21 @@ async def _adopt_model(chat: Chat, model: str) -> None:
         await chat.set("model", model)
 
 
-def show(chat: Chat, loaded: Loaded) -> None:
-    """Say which conversation this is, and show its last turn; what waits is back in the editor."""
+def show(chat: Chat, loaded: Loaded, *, ending: bool = True) -> None:
+    """Say which conversation this is, and show its last turn, and if told so how that ended.
+
+    What waits for a reply is back in the editor.
+    """
     entry = loaded.entry
     chat.screen.notice(f"{sessionlist.title(entry)} · {sessionlist.summary(entry)}")
+    if earlier := wording.earlier_notice(loaded.messages):
+        chat.screen.notice(earlier)
     if turn := last_turn(loaded.messages):
         chat.screen.recall(turn)
-        for notice in _endings(turn[-1]):
+        for notice in _endings(turn[-1]) if ending else ():
             chat.screen.notice(notice)
+    elif not loaded.unanswered:
+        chat.screen.notice("All that was said in it was taken back; /tree leads back to it.")
     if loaded.unanswered:
         chat.screen.put_back(loaded.unanswered)
 
@@ -132,8 +153,10 @@ def _offer(loaded: Loaded) -> str | None:
 async def _take_up_last(chat: Chat, shelf: Shelf, *, told: bool) -> None:
     entry = await shelf.last()
     if entry is None:
+        way = "/resume" if chat.person else "--resume NAME"
         raise UsageError(
-            "there is no conversation in this folder yet", advice="--resume finds those of others"
+            "there is no conversation in this folder yet",
+            advice=f"{way} takes up one of another folder",
         )
     await take_up(chat, entry, told=told)
 
@@ -151,7 +174,7 @@ async def _take_up_broken(chat: Chat, shelf: Shelf) -> None:
         others = recovered
     elif loaded is not None:
         await _go_on_with(chat, loaded)
-        show(chat, loaded)
+        show(chat, loaded, ending=False)
         was = "message had no reply" if loaded.unanswered else "reply was broken off"
         chat.screen.notice(f"The last {was}: {_go_on_how(loaded)}")
     _name(chat, others)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloudllm.errors import CloudLLMError, MissingKey
 from cloudllm.repl.app import ChatApp
 from cloudllm.repl.ends import ends
-from cloudllm.repl.lines import rows
+from cloudllm.repl.lines import hung, rows
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.secrets import without_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
@@ -28,9 +28,16 @@ class TerminalScreen:
     _grammar: Grammar
     _error_look = RED
 
+    @property
+    def columns(self) -> int:
+        """The width of the terminal."""
+        return self._app.columns
+
     def output(self, text: str) -> None:
         """Show what a command answers."""
-        self._commit(*clean(text).expandtabs().split("\n"), "")
+        lines = clean(text).expandtabs().split("\n")
+        columns = self._app.columns
+        self._commit(*(row for line in lines for row in hung(line, columns)), "")
 
     def notice(self, text: str) -> None:
         """Show one line aside."""

@@ -149,6 +149,11 @@ class BlockReader:
         self._begun = False
         self._after_command = False
 
+    @property
+    def begun(self) -> bool:
+        """Does a message wait for its next line, or its end?"""
+        return self._begun
+
     def feed(self, line: str) -> Command | UserText | Blank | None:
         """Take one line without its newline; gives what it completes, if anything."""
         after_command, self._after_command = self._after_command, False

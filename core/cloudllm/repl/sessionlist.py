@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cloudllm.repl.choices import Choice
+from cloudllm.messages import Role
+from cloudllm.repl.cells import cut, width
+from cloudllm.repl.choices import Choice, row
+from cloudllm.repl.render.sanitize import clean
+from cloudllm.repl.transcript import SPEAKERS
 from cloudllm.words import one_line
 
 if TYPE_CHECKING:
@@ -13,7 +17,8 @@ if TYPE_CHECKING:
     from cloudllm.store.search import Hit
 
 _TITLE = 60  # characters
-_BEFORE, _FOUND = 30, 62  # characters before a hit, and in all: 80 with who said it
+_INDENT = 5  # cells, as below a number
+_ROW = 80  # cells that a hit may take where nothing else is said
 
 UNTITLED = "(no title)"
 
@@ -51,8 +56,19 @@ def choice(entry: Entry) -> Choice:
     )
 
 
-def hit_line(number: int, hit: Hit) -> str:
-    """A message that was found: which conversation, and the words around the hit."""
-    before = hit.before if len(hit.before) <= _BEFORE else f"…{hit.before[-_BEFORE:].lstrip()}"
-    found = one_line(f"{before}{hit.match}{hit.after}", _FOUND)
-    return f"{number:>3}  {title(hit.entry)}  ({moment(hit.created)})\n     {hit.role}: {found}"
+def hit_lines(number: int, hit: Hit, columns: int | None = None) -> str:
+    """A message that was found: which conversation, and in a second line the words around the hit."""
+    which = row(number, Choice(name=title(hit.entry), note=moment(hit.created)), columns)
+    who = SPEAKERS[Role(hit.role)].lower()
+    room = (columns or _ROW) - _INDENT - len(f"{who}: ")
+    before = _end(hit.before, room // 2)
+    found = cut(clean(one_line(f"{before}{hit.match}{hit.after}"), one_line=True), room)
+    return f"{which}\n{'':{_INDENT}}{who}: {found}"
+
+
+def _end(text: str, columns: int) -> str:
+    """The text, or as much of its end as fits with an ellipsis before."""
+    kept = text
+    while width(kept) >= columns:
+        kept = kept[1:]
+    return text if kept == text else f"…{kept.lstrip()}"

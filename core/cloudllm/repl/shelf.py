@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cloudllm.archive import Archive
-from cloudllm.errors import UsageError
+from cloudllm.errors import StoreDamaged, StoreError, UsageError
 from cloudllm.store.conversations import Conversations, Entry, Loaded
 from cloudllm.store.database import default_path
 from cloudllm.store.journal import Journal
@@ -17,21 +17,20 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_HITS = 20
-
 
 class Shelf:
     """What a chat asks of the store; nothing is opened, or made, before it is needed.
 
-    `journal` keeps the conversation that is held; `listed` are the keys of those that a person was
-    shown last, by number. Each asynchronous method raises `StoreError` if the store can't be used.
+    `journal` keeps the conversation that is held. Each asynchronous method raises `StoreError` if the
+    store can't be used.
     """
 
     def __init__(self) -> None:
         self.path = default_path()
         self.folder = _folder()
         self.journal = Journal(self.path, folder=self.folder)
-        self.listed: Sequence[str] = ()
+        self._listed: Sequence[str] = ()
+        self._found: Sequence[int] = ()
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """Have `listener` called, in the event loop, with what there is to say of the journal."""
@@ -46,7 +45,7 @@ class Shelf:
         return await self._ask(Conversations.recover, [])
 
     async def entries(self) -> list[Entry]:
-        """All conversations, the newest first."""
+        """All conversations; what changed last comes first."""
         return await self._ask(Conversations.entries, [])
 
     async def broken(self) -> Entry | None:
@@ -55,21 +54,33 @@ class Shelf:
         return await self._ask(lambda found: found.broken(folder), None) if folder else None
 
     async def last(self) -> Entry | None:
-        """The last conversation of this folder."""
+        """The conversation that was held or taken up last in this folder."""
         return await self._ask(lambda found: found.last(self.folder), None) if self.folder else None
 
-    async def find(self, name: str) -> Entry:
+    async def find(self, name: str, *, listing: str) -> Entry:
         """The conversation of a name, or of a number in the list that was shown last.
+
+        `listing` is what a person runs here to see all.
 
         Raises:
             UsageError: there is none, or more than one.
         """
-        if name.isascii() and name.isdigit() and 1 <= int(name[:9]) <= len(self.listed):
-            name = self.listed[int(name) - 1]
-        found = await self._ask(lambda conversations: conversations.find(name), None)
+        place = _place(name, self._listed)
+        if place is not None:
+            name = self._listed[place]
+        found = await self._ask(lambda all_: all_.find(name, listing=listing), None)
         if found is None:
             raise UsageError("there are no conversations yet")
         return found
+
+    def number(self, entries: Iterable[Entry], found: Sequence[int] = ()) -> None:
+        """A person is shown these, each with its number; `found` are the messages of a search."""
+        self._listed, self._found = [entry.key for entry in entries], found
+
+    def found(self, name: str) -> int | None:
+        """The message that was found, if this is its number in the list that was shown last."""
+        place = _place(name, self._found)
+        return None if place is None else self._found[place]
 
     async def current(self) -> Entry:
         """The conversation that the chat holds.
@@ -83,8 +94,21 @@ class Shelf:
         return await self.journal.ask(lambda conversations: conversations.find(key))
 
     async def load(self, entry_id: int) -> Loaded:
-        """The branch in use, for the chat to go on with: what is said then follows it on disk."""
-        return await self.journal.ask(lambda conversations: conversations.load(entry_id))
+        """The branch in use, for the chat to go on with: what is said then follows it on disk.
+
+        A reply that was broken off there since this chat began is on it.
+        """
+
+        def load(conversations: Conversations) -> Loaded:
+            try:
+                conversations.recover()
+            except StoreDamaged:
+                raise
+            except StoreError:  # it may only be read
+                pass
+            return conversations.load(entry_id)
+
+        return await self.journal.ask(load)
 
     async def archive(self) -> Archive | None:
         """The conversation that the chat holds, with all its branches; `None` if there is none."""
@@ -93,16 +117,16 @@ class Shelf:
         entry = await self.current()
         return await self.journal.ask(lambda conversations: conversations.archive(entry.id))
 
-    async def search(self, words: str) -> list[Hit]:
-        """Messages of any conversation with these words, the newest first."""
-        return await self._ask(lambda found: found.search(words, limit=_HITS), [])
+    async def search(self, words: str, *, limit: int) -> list[Hit]:
+        """Messages of any conversation with these words, so many at most, the newest first."""
+        return await self._ask(lambda found: found.search(words, limit=limit), [])
 
     async def ending(self, entry_id: int) -> str:
         """The last message of a conversation."""
         return await self.journal.ask(lambda found: found.ending(entry_id))
 
     async def expire(self, days: int) -> int:
-        """Purge what has not changed for so many days, once a day at most; how many those were."""
+        """Purge what was not in use for so many days, once a day at most; how many those were."""
         return await self.journal.ask(lambda found: found.expire(days))
 
     async def entitle(self, key: str, title: str) -> None:
@@ -120,6 +144,12 @@ class Shelf:
             return job(conversations) if self.path.exists() else otherwise
 
         return await self.journal.ask(run)
+
+
+def _place(name: str, listed: Sequence[object]) -> int | None:
+    """Where in a list the number is that was typed, if it is one."""
+    is_number = name.isascii() and name.isdigit() and 1 <= int(name[:9]) <= len(listed)
+    return int(name) - 1 if is_number else None
 
 
 def _folder() -> str:

@@ -40,12 +40,15 @@ def _needs(plan: Plan, strategy: str) -> Iterator[str]:
 
 
 def tokens_text(
-    last: Message, usage: Usage, cost: Cost, *, limit: int | None, calibration: Calibration
+    last: Message | None, usage: Usage, cost: Cost, *, limit: int | None, calibration: Calibration
 ) -> str:
-    """Tokens and cost of the last reply and of the session, and how far the estimate is off."""
+    """Tokens and cost of the last reply and of the session, and how far the estimate is off.
+
+    There may be no `last` reply any more, though tokens were used.
+    """
     return "\n".join(
         (
-            f"last reply  {described(last.usage)} · {priced(last.cost)}",
+            f"last reply  {f'{described(last.usage)} · {priced(last.cost)}' if last else 'none'}",
             f"session     {described(usage)} · {priced(cost)}",
             f"window      {f'{limit:,} tokens' if limit else 'unknown'}",
             f"estimate    {_accuracy(calibration)}",

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from cloudllm.messages import Message, Role, Status
+from cloudllm.repl.cells import cut
+from cloudllm.repl.wording import state
 from cloudllm.words import one_line
 
 _FIRST = 60  # characters of a message's first line
-_HEADINGS = {Role.USER: "You", Role.SYSTEM: "System", Role.TOOL: "Tool"}
+
+SPEAKERS = {
+    Role.USER: "You",
+    Role.ASSISTANT: "Assistant",
+    Role.SYSTEM: "System",
+    Role.TOOL: "Tool",
+}
+"""Who a message is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +66,10 @@ def last_turn(history: Sequence[Message]) -> tuple[Message, ...]:
     return ()
 
 
-def overview(history: Sequence[Message]) -> str:
-    """Every turn with its number and the first line of each message."""
-    return "\n".join(line for turn in turns(history) for line in _brief(turn))
+def overview(spoken: Iterable[SpokenTurn], columns: int | None = None) -> str:
+    """Each turn with its number and the first line of each message, cut to so many cells."""
+    lines = (line for turn in spoken for line in _brief(turn))
+    return "\n".join(line if columns is None else cut(line, columns) for line in lines)
 
 
 def in_full(turn: SpokenTurn) -> str:
@@ -93,19 +103,15 @@ def _brief(turn: SpokenTurn) -> Iterator[str]:
     for place, message in enumerate(turn.messages):
         number = "" if place else str(turn.number)
         marks = [] if place or not turn.pinned else ["pinned"]
-        marks += [] if message.status is Status.COMPLETE else [str(message.status)]
+        marks += filter(None, [state(message.status)])
         noted = f"  ({', '.join(marks)})" if marks else ""
-        name = _name(message).lower()
+        name = SPEAKERS[message.role].lower()
         yield f"{number:>3}  {name:<9}  {first_line(message.content)}{noted}"
 
 
 def _speaker(message: Message) -> str:
     model = f" ({message.model})" if message.model else ""
-    return f"{_name(message)}{model}"
-
-
-def _name(message: Message) -> str:
-    return _HEADINGS.get(message.role, "Assistant")
+    return f"{SPEAKERS[message.role]}{model}"
 
 
 def _content(message: Message) -> str:
@@ -114,4 +120,4 @@ def _content(message: Message) -> str:
     if message.status is Status.COMPLETE:
         return content
     why = f": {message.error}" if message.error else ""
-    return f"{content}\n\n[{message.status}{why}]"
+    return f"{content}\n\n[{state(message.status)}{why}]"

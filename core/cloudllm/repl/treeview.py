@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from cloudllm.messages import Role
+from cloudllm.repl.cells import cut
+from cloudllm.repl.transcript import SPEAKERS
+from cloudllm.repl.wording import state
 from cloudllm.store.conversations import Node, Tree
 
 _MOST = 200  # lines
 _DEEPEST = 8  # steps aside that are drawn
-_NAMES = {Role.USER: "you", Role.TOOL: "tool"}
 
 
-def drawn(tree: Tree) -> str:
-    """Every message with its number; of a huge tree only the end.
+def drawn(tree: Tree, columns: int | None = None) -> str:
+    """Every message with its number, cut to so many cells; of a huge tree only the end.
 
     `*` marks the branch in use, `>` its last message. Where it forks, what was left comes first, a
     step aside.
@@ -23,7 +24,7 @@ def drawn(tree: Tree) -> str:
     lines = [_line(node, numbers[node.id], aside, tree.head) for node, aside in _walk(tree)]
     if len(lines) > _MOST:
         lines[:-_MOST] = [f"… {len(lines) - _MOST:,} earlier ones"]
-    return "\n".join(lines)
+    return "\n".join(line if columns is None else cut(line, columns) for line in lines)
 
 
 def _walk(tree: Tree) -> Iterator[tuple[Node, int]]:
@@ -49,6 +50,6 @@ def _in_order(children: list[Node], aside: int) -> list[tuple[Node, int]]:
 
 def _line(node: Node, number: int, aside: int, head: int | None) -> str:
     mark = ">" if node.id == head else "*" if node.on_branch else " "
-    noted = "" if node.status == "complete" else f"  ({node.status})"
-    name = _NAMES.get(node.role, "assistant")
+    noted = f"  ({state(node.status)})" if state(node.status) else ""
+    name = SPEAKERS[node.role].lower()
     return f"{mark}{number:>4}  {'  ' * min(aside, _DEEPEST)}{name:<9}  {node.line}{noted}"

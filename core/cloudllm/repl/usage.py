@@ -19,6 +19,9 @@ from cloudllm.store.report import By, Line
 
 KINDS: tuple[By, ...] = ("day", "model", "provider")
 
+COLUMNS = 80
+"""The width of a report for a terminal whose own is not known."""
+
 _DAYS = re.compile(r"([0-9]{1,6})d")
 
 
@@ -43,7 +46,7 @@ def usage_report(
     path: Path,
     budgets: Budgets,
     session: str | None = None,
-    columns: int = 80,
+    columns: int = COLUMNS,
     ascii_only: bool = False,
 ) -> str:
     """What /usage shows for its argument: `day`, `model` or `provider`, and since when.

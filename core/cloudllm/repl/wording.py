@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloudllm.events import FellBack, Retrying, Stalled, Summarizing, Trimmed
-from cloudllm.messages import Attempt, Cost, Message, Status, Usage
+from cloudllm.messages import Attempt, Cost, Message, Role, Status, Usage
 
 STOPPED_AT_LENGTH = ("length", "max_tokens")
 """Finish reasons of a reply that is whole but for its end."""
 
+_STATES = {
+    Status.PARTIAL: "broken off",
+    Status.CANCELLED: "stopped",
+    "streaming": "still coming in",
+}
 EMPTY = "(an empty reply)"
 WAITING_ON = "Waiting on, whatever the deadlines say; Ctrl-C stops."
+
+
+def state(status: str) -> str:
+    """What is to be known of a message in a list; "" if it is whole."""
+    return _STATES.get(status, "")
 
 
 def described(usage: Usage | None) -> str:
@@ -44,11 +54,21 @@ def closing(reply: Message, attempts: Sequence[Attempt], seconds: float) -> str:
     return " · ".join(parts)
 
 
+def earlier_notice(history: Sequence[Message]) -> str | None:
+    """That there is more than the last turn, where that alone is shown."""
+    earlier = sum(message.role is Role.USER for message in history) - 1
+    if earlier < 1:
+        return None
+    if earlier == 1:
+        return "1 earlier turn; /history shows it."
+    return f"{earlier:,} earlier turns; /history shows them."
+
+
 def ending_notices(reply: Message) -> list[str]:
     """What is to be said of how a reply ended, unless it simply ended."""
     if reply.status is Status.PARTIAL:
         why = f": {reply.error}" if reply.error else ""
-        return [f"The reply was cut{why.rstrip('.')}."]
+        return [f"The reply was broken off{why.rstrip('.')}."]
     if reply.finish_reason in STOPPED_AT_LENGTH:
         return [
             "The reply stopped at the limit of its length (max_output_tokens, or the model's own)."
@@ -72,7 +92,10 @@ def stopped_notice(reply: Message | None) -> str:
     """That a person stopped a turn, and what became of the reply, if there is any."""
     if reply is None:
         return "Stopped."
-    return f"Stopped; what came is kept: {offer(reply)}"
+    offered = offer(reply)
+    if offered is None:  # it was over, and not yet said to be
+        return "Stopped; the reply is whole, and kept."
+    return f"Stopped; what came is kept: {offered}"
 
 
 def trimmed_notice(event: Trimmed) -> str:

@@ -274,7 +274,7 @@ class History(Section):
         Expects(f'a whole number of days from 1 to {_AGES:,}, or "none"'),
     ] = Field(
         default=None,
-        description="Purge conversations that have not changed for so many days; "
+        description="Purge conversations that were not in use for so many days; "
         '"none" keeps them all.',
     )
     title_model: Annotated[

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudllm.archive import Archive, ArchivedMessage
 from cloudllm.errors import UsageError
 from cloudllm.messages import Role
-from cloudllm.store import entries, rows, titles
+from cloudllm.store import entries, growth, naming, rows, titles
 from cloudllm.words import one_line
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ _CONVERSATION = """
     SELECT key, title, created, updated, folder, model, system_prompt, origin, head
     FROM conversation WHERE id = ?
 """
-_MESSAGES = (
-    f"SELECT id, parent, created, {rows.COLUMNS} FROM message"  # noqa: S608 - our own words
-    " WHERE conversation = ? AND status != 'streaming' ORDER BY id"
-)
+_KNOWN = "SELECT id FROM conversation WHERE key = ?1 OR origin = ?2 ORDER BY key != ?1 LIMIT 1"
+_HEAD = "UPDATE conversation SET head = ? WHERE id = ?"
+_BRANCH = "UPDATE conversation SET model = ?, system_prompt = ? WHERE id = ?"
+_DATE = """
+    UPDATE conversation SET updated = max(created, updated, ?), used = max(used, ?) WHERE id = ?
+"""
 _LONGEST_KEY = 200
+_DIGITS = 20  # of a key that stands for a name
+_LONGEST_NAME = 4_096  # characters
+_FORK = " (fork)"
 
 
 def taken_out(connection: Connection, conversation: int) -> Archive:
@@ -31,7 +37,7 @@ def taken_out(connection: Connection, conversation: int) -> Archive:
     if row is None:
         raise UsageError("There is no such conversation any more")
     key, title, created, updated, folder, model, system_prompt, origin, head = row
-    found = connection.execute(_MESSAGES, (conversation,)).fetchall()
+    found = connection.execute(rows.ALL, (conversation,)).fetchall()
     names = {each[0]: str(number) for number, each in enumerate(found, start=1)}
     messages = tuple(
         ArchivedMessage(
@@ -56,37 +62,36 @@ def taken_out(connection: Connection, conversation: int) -> Archive:
     )
 
 
-def put_in(connection: Connection, archive: Archive, now: int) -> int | None:
-    """Add it and return its id; `None` if it, or what it was imported from, is here already.
+def missing(connection: Connection, archive: Archive) -> int | None:
+    """How many of its messages are not here; `None` if nothing of it is, as a conversation.
 
     Raises:
-        UsageError: a message follows one that does not come before it, or two have one id.
+        UsageError: its messages make no tree, or another conversation has its id.
     """
-    key = archive.id if _is_key(archive.id) else entries.new_key(archive.created or now)
-    origin = rows.fit(archive.origin) or None
-    known = "SELECT 1 FROM conversation WHERE key = ? OR origin = ?"
-    if connection.execute(known, (key, origin)).fetchone():
+    _check(archive)
+    at = _known(connection, archive)
+    if at is None:
         return None
-    at = entries.begin(
-        connection,
-        key=key,
-        title=archive.title if archive.title.strip() else _title(archive),
-        titled="person" if archive.title.strip() else "message",
-        created=min(archive.created, now) or now,
-        folder=archive.folder,
-        model=archive.model,
-        system_prompt=archive.system_prompt,
-        origin=origin,
-    )
-    ids = _put_messages(connection, archive, at)
-    _finish(connection, at, archive, ids, now)
-    return at
+    return len(archive.messages) - len(growth.matched(connection, at, archive))
+
+
+def put_in(connection: Connection, archive: Archive, now: int) -> int | None:
+    """Add it, or what is new of it, and return its id; `None` if all of it is here already.
+
+    It is the conversation that has its key, or else its origin. What was done with that here stays.
+
+    Raises:
+        UsageError: as `missing` does.
+    """
+    _check(archive)
+    at = _known(connection, archive)
+    return _begun(connection, archive, now) if at is None else _grown(connection, at, archive, now)
 
 
 def copied(connection: Connection, conversation: int, last: int | None, now: int) -> int:
     """Add a copy of the branch that ends with the message `last`, and return its id."""
     archive = taken_out(connection, conversation)
-    ids = connection.execute(_MESSAGES, (conversation,)).fetchall()
+    ids = connection.execute(rows.ALL, (conversation,)).fetchall()
     names = {each[0]: str(number) for number, each in enumerate(ids, start=1)}
     branch = replace(archive, head=None if last is None else names[last]).branch()
     made = put_in(
@@ -95,7 +100,7 @@ def copied(connection: Connection, conversation: int, last: int | None, now: int
             archive,
             id="",
             origin="",
-            title=f"{archive.title} (fork)",
+            title=archive.title[: titles.LONGEST - len(_FORK)] + _FORK,
             created=now,
             updated=now,
             messages=branch,
@@ -109,17 +114,18 @@ def copied(connection: Connection, conversation: int, last: int | None, now: int
     return made
 
 
-def _is_key(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_KEY and text.isprintable() and text == text.strip()
+def _key(name: str) -> str:
+    """The id of an archive as the key of a conversation; of one that can be none, its digest."""
+    if len(name) <= _LONGEST_KEY and name.isprintable() and name == name.strip():
+        return name
+    from hashlib import sha256  # noqa: PLC0415 - rarely needed
+
+    return sha256(rows.raw(name)).hexdigest()[:_DIGITS]
 
 
-def _title(archive: Archive) -> str:
-    first = next((m.message for m in archive.messages if m.message.role is Role.USER), None)
-    return titles.title_of("" if first is None else first.content)
-
-
-def _put_messages(connection: Connection, archive: Archive, at: int) -> dict[str, int]:
-    ids: dict[str, int] = {}
+def _check(archive: Archive) -> None:
+    """Raise `UsageError` unless every message comes after the one that it follows."""
+    ids: set[str] = set()
     for each in archive.messages:
         if each.id in ids:
             raise UsageError(f"Two messages have the id {_shown(each.id)}")
@@ -128,23 +134,95 @@ def _put_messages(connection: Connection, archive: Archive, at: int) -> dict[str
                 f"The message {_shown(each.id)} follows {_shown(each.parent)}, which does not come"
                 " before it"
             )
-        parent = None if each.parent is None else ids[each.parent]
-        ids[each.id] = rows.put(connection, at, parent, each.message, created=each.created)
+        ids.add(each.id)
+    if archive.head is not None and archive.head not in ids:
+        raise UsageError(f"The branch in use ends with {_shown(archive.head)}, which is not there")
+
+
+def _known(connection: Connection, archive: Archive) -> int | None:
+    """The conversation that it is."""
+    origin = rows.fit(archive.origin) or None
+    found = connection.execute(_KNOWN, (_key(archive.id), origin)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def _begun(connection: Connection, archive: Archive, now: int) -> int:
+    title = _title(archive.title)
+    at = entries.begin(
+        connection,
+        key=_key(archive.id) or entries.new_key(archive.created or now),
+        title=title or titles.title_of(_first_words(archive)),
+        titled="person" if title else "message",
+        created=min(archive.created, now) or now,
+        folder=_bounded(archive.folder),
+        model=_bounded(archive.model),
+        system_prompt=archive.system_prompt,
+        origin=rows.fit(archive.origin) or None,
+    )
+    ids = _put_messages(connection, at, archive, {})
+    connection.execute(_HEAD, (_id(archive.head, ids), at))
+    _date(connection, at, archive, now)
+    return at
+
+
+def _grown(connection: Connection, at: int, archive: Archive, now: int) -> int | None:
+    """Add what is new; the branch in use is that of the archive if nothing was done with it here."""
+    known = growth.matched(connection, at, archive)
+    if len(known) == len(archive.messages):
+        return None
+    may_move = archive.head is not None and growth.may_move(connection, at, known.values())
+    ids = _put_messages(connection, at, archive, known)
+    if may_move:
+        connection.execute(_HEAD, (_id(archive.head, ids), at))
+        texts = rows.fit(_bounded(archive.model)), rows.fit(archive.system_prompt)
+        connection.execute(_BRANCH, (*texts, at))
+    _date(connection, at, archive, now)
+    return at
+
+
+def _title(title: str) -> str:
+    """The title as one can be here; "" if nothing of it can."""
+    try:
+        return naming.checked_title(title)
+    except UsageError:
+        made = titles.title_of(title)
+        return "" if made == titles.UNTITLED else made
+
+
+def _bounded(name: str) -> str:
+    """The name; "" if it is longer than that of any folder or model can be."""
+    return name if len(name) <= _LONGEST_NAME else ""
+
+
+def _first_words(archive: Archive) -> str:
+    said = (each.message for each in archive.messages if each.message.role is Role.USER)
+    first = next(said, None)
+    return "" if first is None else first.content
+
+
+def _put_messages(
+    connection: Connection, at: int, archive: Archive, known: Mapping[str, int]
+) -> dict[str, int]:
+    """Add those that are not known; where each of them is."""
+    ids = dict(known)
+    for each in archive.messages:
+        if each.id not in ids:
+            parent = _id(each.parent, ids)
+            ids[each.id] = rows.put(connection, at, parent, each.message, created=each.created)
     return ids
 
 
-def _finish(
-    connection: Connection, at: int, archive: Archive, ids: dict[str, int], now: int
-) -> None:
-    """Set what names a message, and a time that is not yet to come: it would always be the newest."""
-    if archive.head is not None and archive.head not in ids:
-        raise UsageError(f"The branch in use ends with {_shown(archive.head)}, which is not there")
-    head = None if archive.head is None else ids[archive.head]
+def _id(name: str | None, ids: Mapping[str, int]) -> int | None:
+    return None if name is None else ids[name]
+
+
+def _date(connection: Connection, at: int, archive: Archive, now: int) -> None:
+    """Set when it changed last: no time that is yet to come, or it would always be the newest.
+
+    Taken up it was now, or what is old would be purged for its age on the day of its import.
+    """
     updated = min(archive.updated or archive.created, now) or now
-    connection.execute(
-        "UPDATE conversation SET head = ?, updated = max(created, ?) WHERE id = ?",
-        (head, rows.fit_time(updated), at),
-    )
+    connection.execute(_DATE, (rows.fit_time(updated), rows.fit_time(now), at))
 
 
 def _shown(name: str) -> str:

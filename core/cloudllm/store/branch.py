@@ -17,7 +17,15 @@ from cloudllm.store.entries import Entry
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-_ALL = f"SELECT id, parent, {rows.COLUMNS} FROM message WHERE conversation = ?"  # noqa: S608 - ours
+_ALL = f"""
+    SELECT id, parent, {rows.COLUMNS} FROM message WHERE conversation = ? ORDER BY id
+"""  # noqa: S608 - our own words
+
+# Looked up once: an enum takes its time for it, and this is done for each message.
+_SYSTEM, _USER, _ASSISTANT, _TOOL = Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.TOOL
+
+BETWEEN = "\n\n"
+"""Stands between the texts of messages that are joined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +48,26 @@ class Loaded:
 
 
 def load(connection: Connection, entry: Entry) -> Loaded:
-    """Read the branch in use; one query for all of the conversation is faster than one for each."""
+    """Read the branch in use."""
+    with uncollected():
+        return _load(connection, entry)  # what it leaves behind is gone before the collector looks
+
+
+def _load(connection: Connection, entry: Entry) -> Loaded:
+    """One query for all of the conversation is faster than one for each message of the branch."""
     asked = "SELECT system_prompt, head FROM conversation WHERE id = ?"
     system_prompt, head = connection.execute(asked, (entry.id,)).fetchone()
+    found = connection.execute(_ALL, (entry.id,)).fetchall()
+    used = set(path({row[0]: row[1] for row in found}, head))
     history = _History()
-    with _no_collecting():
-        by_id = {row[0]: row for row in connection.execute(_ALL, (entry.id,))}
-        for at in path({at: row[1] for at, row in by_id.items()}, head):
-            history.add(at, rows.message(by_id[at][2:]))
+    for row in found:
+        if row[0] in used:
+            history.add(row[0], rows.message(row[2:]))
     return history.loaded(entry, system_prompt, head)
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Keep the collector from going through 20,000 messages again and again while they are made."""
     was_on = gc.isenabled()
     gc.disable()
@@ -89,12 +104,12 @@ class _History:
     def add(self, at: int, message: Message) -> None:
         """Take in the next message of the branch, if it can stand in a history at all."""
         role = message.role
-        if role is Role.TOOL:
+        if role is _TOOL:
             self._add_result(at, message)
             return
-        if role is Role.SYSTEM or (role is Role.ASSISTANT and not self.groups):
+        if role is _SYSTEM or (role is _ASSISTANT and not self.groups):
             return
-        if self.calls or (role is Role.USER and self._ends_with(Role.TOOL)):
+        if self.calls or (role is _USER and self._ends_with(_TOOL)):
             self._drop_calls()
         if self._ends_with(role):
             self.groups[-1].append(message)
@@ -106,10 +121,10 @@ class _History:
 
     def loaded(self, entry: Entry, system_prompt: str, head: int | None) -> Loaded:
         """The history; what has no reply is put aside."""
-        if self.calls or self._ends_with(Role.TOOL):
+        if self.calls or self._ends_with(_TOOL):
             self._drop_calls()
         text, at = "", None
-        if self._ends_with(Role.USER):
+        if self._ends_with(_USER):
             text, at = _joined(self.groups.pop()).content, self.ids.pop()
         return Loaded(
             entry=entry,
@@ -132,7 +147,7 @@ class _History:
 
     def _drop_calls(self) -> None:
         """Leave out calls that were never answered in full, or never gone on from."""
-        while self._ends_with(Role.TOOL):
+        while self._ends_with(_TOOL):
             self.groups.pop()
             self.ids.pop()
         self.groups[-1][-1] = replace(self.groups[-1][-1], tool_calls=())
@@ -158,7 +173,7 @@ def _joined(group: Sequence[Message]) -> Message:
 
 
 def _blocks(texts: Iterable[str]) -> str:
-    return "\n\n".join(filter(None, texts))
+    return BETWEEN.join(filter(None, texts))
 
 
 def _sum(parts: Iterable[Any]) -> Any:  # noqa: ANN401 - all `Usage`, or all `Cost`, or nothing

@@ -42,7 +42,7 @@ class Conversations:
         self._alive = alive(store.path.parent)
 
     def entries(self, *, folder: str | None = None, limit: int | None = None) -> list[Entry]:
-        """All, or those of one folder, `limit` at most; what was used last comes first.
+        """All, or those of one folder, `limit` at most; what changed last comes first.
 
         Without a file there are none, and none is made.
         """
@@ -52,8 +52,14 @@ class Conversations:
             return list(entries.newest(connection, self._alive, folder=folder, limit=limit))
 
     def last(self, folder: str) -> Entry | None:
-        """The one that was used last in that folder."""
-        return next(iter(self.entries(folder=folder, limit=1)), None)
+        """The one that was held or taken up last in that folder.
+
+        Without a file there is none, and none is made.
+        """
+        if not os.path.exists(self._store.path):  # noqa: PTH110 - Path's raises for some folders
+            return None
+        with self._snapshot() as connection:
+            return entries.last(connection, self._alive, folder)
 
     def broken(self, folder: str) -> Entry | None:
         """The last one of that folder, if its chat died before a reply was whole, to be gone on with.
@@ -68,13 +74,15 @@ class Conversations:
                 return found
         return None
 
-    def find(self, name: str) -> Entry:
+    def find(self, name: str, *, listing: str = "cloudllm sessions list") -> Entry:
         """The one that a person means: by its key or 4 characters of it, its title or a part of it.
+
+        `listing` is what they run, where they are told that there is none, to see all.
 
         Raises:
             UsageError: there is none, or more than one.
         """
-        return naming.find(self.entries(), name)
+        return naming.find(self.entries(), name, listing=listing)
 
     def search(self, words: str, *, folder: str | None = None, limit: int = 20) -> list[Hit]:
         """The messages with these words, as `cloudllm.store.search` finds them; the newest first.
@@ -107,11 +115,23 @@ class Conversations:
         with self._snapshot() as connection:
             return archives.taken_out(connection, entry_id)
 
-    def add(self, archive: Archive) -> Entry | None:
-        """Put in what was taken out or imported; `None` if it is here already.
+    def missing(self, archive: Archive) -> int | None:
+        """How many messages `add` would put in; `None` if the whole conversation would be new.
 
         Raises:
-            UsageError: its messages make no tree.
+            UsageError: as `add` does.
+        """
+        with self._snapshot() as connection:
+            return archives.missing(connection, archive)
+
+    def add(self, archive: Archive) -> Entry | None:
+        """Put in what was taken out or imported, or what is new of it; `None` if nothing is.
+
+        A conversation that is here already, by its key or its origin, gets the messages that it has
+        not; what was done with it here stays as it is.
+
+        Raises:
+            UsageError: its messages make no tree, or a conversation about something else has its id.
         """
         with self._store.write(durable=True) as connection:
             at = archives.put_in(connection, archive, self._now())
@@ -180,7 +200,9 @@ class Conversations:
             return [entries.entry(connection, self._alive, each) for each in found]
 
     def expire(self, days: int) -> int:
-        """Purge what has not changed for so many days, once a day at most; how many those were.
+        """Purge what has neither changed nor been taken up for so many days, once a day at most.
+
+        Returns how many those were.
 
         Raises:
             StoreError: as `cloudllm.store.purge.purge` does; it is tried again a day later.

@@ -54,24 +54,17 @@ class Store:
             StoreDamaged: the file was damaged; it has been set aside, and the next use makes a new one.
             StoreError: it cannot be opened or written; the message says why.
         """
-        with (
-            self.alone() as connection,
-            self._synchronous(connection, durable),
-            _transaction(connection),
-        ):
+        with self.alone() as connection, _transaction(connection, durable and self._is_wal):
             yield connection
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """As `write`, but outside of a transaction: neither the log nor the pages can go within one."""
-        with self._in_words():
-            if self._connection is None or not self._is_there():
-                self._make_folder()
-            with self._locked():
-                connection = self._opened()
-                if self._is_newer:
-                    raise self._newer()
-                yield connection
+        with self._in_words(), self._locked(makes_folder=True):
+            connection = self._opened()
+            if self._is_newer:
+                raise self._newer()
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -102,8 +95,7 @@ class Store:
         if self._connection is not None and self._is_there():
             return None
         try:
-            self._make_folder()
-            with self._locked():
+            with self._locked(makes_folder=True):
                 self._opened()
         except (OSError, sqlite3.OperationalError) as error:
             if failures.is_for_reading_only(error) and not self._connection:
@@ -111,23 +103,8 @@ class Store:
             raise
         return None
 
-    def _make_folder(self) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def _locked(self) -> AbstractContextManager[None]:
-        return lock.held(self._lock, self._patience)
-
-    @contextmanager
-    def _synchronous(self, connection: Connection, durable: bool) -> Iterator[None]:  # noqa: FBT001
-        """Wait for the disk at the end of the transaction; without a WAL that is always so."""
-        if not (durable and self._is_wal):
-            yield
-            return
-        connection.execute("PRAGMA synchronous = FULL")
-        try:
-            yield
-        finally:
-            connection.execute("PRAGMA synchronous = NORMAL")
+    def _locked(self, *, makes_folder: bool = False) -> AbstractContextManager[None]:
+        return lock.held(self._lock, self._patience, makes_folder=makes_folder)
 
     def _opened(self) -> Connection:
         if self._connection is not None and not self._is_there():
@@ -281,16 +258,25 @@ def _inode(path: Path) -> int | None:
 
 
 @contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
-    """One that waits for other writers as it begins: later it could not, if it has read before."""
-    connection.execute("BEGIN IMMEDIATE")
+def _transaction(connection: Connection, synced: bool = False) -> Iterator[None]:  # noqa: FBT001, FBT002
+    """One that waits for other writers as it begins: later it could not, if it has read before.
+
+    A `synced` one waits for the disk at its end; without a WAL that is always so.
+    """
+    if synced:
+        connection.execute("PRAGMA synchronous = FULL")
     try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(connection.Error):  # a full disk has undone it already
-            connection.execute("ROLLBACK")
-        raise
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(connection.Error):  # a full disk has undone it already
+                connection.execute("ROLLBACK")
+            raise
+    finally:
+        if synced:
+            connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _no_backup(path: Path, why: StoreError) -> StoreError:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 _SELECT = """
     SELECT id, key, title, created, updated, folder, model, owner,
-        (SELECT count(*) FROM message WHERE conversation = c.id AND role = 'user'),
+        coalesce(
+            (SELECT turn FROM message WHERE message.id = c.head),
+            (SELECT turn FROM message WHERE status = 'streaming' AND conversation = c.id),
+            0
+        ),
         (SELECT status FROM message WHERE message.id = c.head)
     FROM conversation AS c
 """
@@ -29,9 +33,29 @@ _BEGIN = """
 """
 # A clock that was set back puts no conversation behind those that were used before.
 _TOUCH = """
-    UPDATE conversation SET updated = max(updated, :now, 1 + coalesce((
-        SELECT updated FROM conversation WHERE id != :id ORDER BY updated DESC LIMIT 1), -1))
+    UPDATE conversation AS this SET updated = max(
+        updated, :now, 1 + coalesce((
+            SELECT updated FROM conversation WHERE id != :id ORDER BY updated DESC LIMIT 1), -1),
+        1 + coalesce((
+            SELECT used FROM conversation WHERE used_in = this.folder AND id != :id
+            ORDER BY used DESC LIMIT 1), -1))
     WHERE id = :id
+"""
+_USE = """
+    UPDATE conversation SET used_in = :folder, used = max(:now, 1 + max(
+        (SELECT max(updated) FROM conversation),
+        (SELECT coalesce(max(used), 0) FROM conversation WHERE used_in = :folder)))
+    WHERE id = :id
+"""
+_LAST = """
+    SELECT id FROM (
+        SELECT * FROM (
+            SELECT id, updated, updated AS time FROM conversation WHERE folder = :folder
+            ORDER BY updated DESC, id DESC LIMIT 1
+        )
+        UNION ALL
+        SELECT id, updated, max(updated, used) FROM conversation WHERE used_in = :folder
+    ) ORDER BY time DESC, updated DESC, id DESC LIMIT 1
 """
 
 
@@ -43,7 +67,7 @@ class Entry:
     created  when it began, and `updated` when it last changed, in milliseconds since 1970
     folder   where it was held; "" is unknown
     model    the model id that it went to last
-    turns    how many messages the user has sent, those of other branches included
+    turns    how many turns the branch in use has
     broken   the branch in use ends with a reply that was cut
     is_open  a living chat other than this one has it
     """
@@ -63,13 +87,19 @@ class Entry:
 def newest(
     connection: Connection, alive: Alive, *, folder: str | None = None, limit: int | None = None
 ) -> Iterator[Entry]:
-    """The conversations, or those of one folder; what was used last comes first."""
+    """The conversations, or those of one folder; what changed last comes first."""
     most = -1 if limit is None else limit
     if folder is None:
         rows = connection.execute(_SELECT + _NEWEST_FIRST, (most,))
     else:
         rows = connection.execute(_SELECT + "WHERE folder = ?" + _NEWEST_FIRST, (fit(folder), most))
     return (_entry(row, alive) for row in rows)
+
+
+def last(connection: Connection, alive: Alive, folder: str) -> Entry | None:
+    """The one that was held or taken up last in that folder."""
+    row = connection.execute(_LAST, {"folder": fit(folder)}).fetchone()
+    return None if row is None else entry(connection, alive, row[0])
 
 
 def entry(connection: Connection, alive: Alive, at: int) -> Entry:
@@ -104,6 +134,11 @@ def begin(
 def touch(connection: Connection, at: int, now: int) -> None:
     """Put the conversation before all others in the list."""
     connection.execute(_TOUCH, {"id": at, "now": fit_time(now)})
+
+
+def use(connection: Connection, at: int, folder: str, now: int) -> None:
+    """Have the conversation be the last one of that folder; where it stands in the list stays."""
+    connection.execute(_USE, {"id": at, "folder": fit(folder), "now": fit_time(now)})
 
 
 def new_key(now: int) -> str:

@@ -18,7 +18,7 @@ from cloudllm.messages import Message, Role
 from cloudllm.recording import Start
 from cloudllm.store import entries, titles
 from cloudllm.store.alive import alive
-from cloudllm.store.branch import Loaded
+from cloudllm.store.branch import Loaded, uncollected
 from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
 from cloudllm.store.kept import NOTHING, Kept, Place
@@ -79,6 +79,11 @@ class Journal:
         """Names the conversation among all; `None` before its first message."""
         return None if self._kept is None else self._kept.key
 
+    @property
+    def failing(self) -> bool:
+        """Could what was to be written last not be written?"""
+        return self._pending.failing
+
     def resume(self, loaded: Loaded) -> None:
         """Go on with that conversation: what follows is written behind its branch."""
         self._let_go()
@@ -95,14 +100,16 @@ class Journal:
             head=loaded.head or NOTHING,
         )
         place = None
-        for message, at in zip(loaded.messages, loaded.ids, strict=True):
-            place = Place(message, place, entry.created, at, self._kept.era)
-            self._path.append(place)
+        with uncollected():
+            for message, at in zip(loaded.messages, loaded.ids, strict=True):
+                place = Place(message, place, entry.created, at, self._kept.era)
+                self._path.append(place)
         if loaded.unanswered_id is not None:
             message = Message(Role.USER, loaded.unanswered)
             at = loaded.unanswered_id
             self._unanswered = Place(message, place, entry.created, at, self._kept.era)
-        self._put(self._kept, self._kept.claim)
+        now = self._now()
+        self._put(self._kept, partial(self._kept.claim, folder=self._folder, now=now))
 
     async def ask(self, job: Callable[[Conversations], Result]) -> Result:
         """Run `job` in the thread of the store, after all that is to be written; raises as it does."""
@@ -192,9 +199,12 @@ class Journal:
         self._put(self._kept, partial(self._kept.pin, turn=turn))
 
     def close(self, seconds: float) -> None:
-        """Write what is still to be written, for so many seconds at most."""
+        """Write what is still to be written, for so many seconds at most.
+
+        A reply that is not settled by then is one that was broken off, as after a crash.
+        """
         self._ended = True
-        if self._kept is not None:
+        if self._kept is not None and self._pending.running is None:
             self._put(self._kept, self._kept.release)
         end = time.monotonic() + seconds
         done = threading.Event()

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 from cloudllm.messages import Message
 from cloudllm.store import entries, rows
 from cloudllm.store.alive import Alive
+from cloudllm.store.branch import BETWEEN
 from cloudllm.store.database import Store
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
 ELSEWHERE = "This conversation is open in another chat too: what is said here goes on as a branch of its own"
+
+_WHOLE = f"""
+    SELECT {rows.COLUMNS} FROM message
+    WHERE id = ? AND conversation = ? AND status != 'streaming'
+"""  # noqa: S608 - our own words
 
 NOTHING = 0
 """The head of a branch on which there is no message."""
@@ -100,7 +106,7 @@ class Kept:
         """Have a message on disk, and all before it; with an `owner`, as one still coming in."""
         missing = []
         at: Place | None = place
-        while at is not None and not self.has(at):
+        while at is not None and not self.finds(connection, at):
             missing.append(at)
             at = at.parent
         for each in reversed(missing):
@@ -117,6 +123,19 @@ class Kept:
         """Is the message on disk, as far as this chat knows?"""
         return place.era == self.era
 
+    def finds(self, connection: Connection, place: Place) -> bool:
+        """Is the message still on disk, in this conversation, whose row is there?
+
+        Another process may have deleted it, and SQLite gives the ids of what was deleted last once
+        more. Of messages that were joined as they were loaded, the last one is on disk.
+        """
+        if not self.has(place):
+            return False
+        row = connection.execute(_WHOLE, (place.id, self.id)).fetchone()
+        if row is None or not _is_of(rows.message(row), place.message):
+            place.era = 0
+        return self.has(place)
+
     def lose(self) -> None:
         """What was on disk is there no more."""
         self.era += 1
@@ -130,10 +149,11 @@ class Kept:
         )
         entries.touch(connection, self.id, now)
 
-    def claim(self, connection: Connection) -> None:
-        """Become its owner, unless another living chat is."""
+    def claim(self, connection: Connection, *, folder: str, now: int) -> None:
+        """Become its owner, unless another living chat is; it is taken up in this folder now."""
         if not self.is_there(connection):
             return
+        entries.use(connection, self.id, folder, now)
         (owner,) = connection.execute(
             "SELECT owner FROM conversation WHERE id = ?", (self.id,)
         ).fetchone()
@@ -158,3 +178,10 @@ class Kept:
 
     def _own(self, connection: Connection, number: int) -> None:
         connection.execute("UPDATE conversation SET owner = ? WHERE id = ?", (number, self.id))
+
+
+def _is_of(found: Message, message: Message) -> bool:
+    """Is this one the message, or the last one of those that it was joined of?"""
+    same = found.content == message.content
+    last = found.content and message.content.endswith(BETWEEN + found.content)
+    return found.role is message.role and (same or bool(last))

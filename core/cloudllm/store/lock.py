@@ -21,8 +21,11 @@ _here: dict[tuple[int, Path], threading.Lock] = {}
 
 
 @contextmanager
-def held(path: Path, patience: float) -> Iterator[None]:
+def held(path: Path, patience: float, *, makes_folder: bool = False) -> Iterator[None]:
     """Hold the lock; raises `TimeoutError` if another has it for `patience` seconds.
+
+    A folder that is missing is made, for its owner alone, if the caller says so; or else that raises
+    `FileNotFoundError`.
 
     SQLite before 3.51.3 can damage its file where one process resets the WAL just as another one
     writes, so everything that writes goes through here. Where the file system has no locks, SQLite's
@@ -33,10 +36,7 @@ def held(path: Path, patience: float) -> Iterator[None]:
     if not here.acquire(timeout=patience):
         raise TimeoutError(_PASSED)
     try:
-        if fcntl is None:
-            yield
-            return
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = _opened(path, makes_folder)
         try:
             _take(file, end)
             yield
@@ -46,8 +46,19 @@ def held(path: Path, patience: float) -> Iterator[None]:
         here.release()
 
 
+def _opened(path: Path, makes_folder: bool) -> int:  # noqa: FBT001
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        if not makes_folder:
+            raise
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, flags, 0o600)
+
+
 def _take(file: int, end: float) -> None:
-    while True:
+    while fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -154,7 +154,28 @@ _SEARCH = (
     """,  # noqa: S608 - our own words
 )
 
-STEPS: tuple[Sequence[str], ...] = (_CALLS, _DRAFTS, (*_CONVERSATIONS, *_SEARCH))
+_USE = (
+    # When the conversation was taken up last, in milliseconds since 1970, and in which folder.
+    "ALTER TABLE conversation ADD COLUMN used INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE conversation ADD COLUMN used_in TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX conversation_used ON conversation (used_in, used)",
+    # Which turn of its branch a message belongs to, the first one being 1. What a user says before
+    # there is a reply is one turn.
+    "ALTER TABLE message ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+    """
+    WITH RECURSIVE counted (id, role, turn) AS (
+        SELECT id, role, role = 'user' FROM message WHERE parent IS NULL
+        UNION ALL
+        SELECT message.id, message.role,
+            counted.turn + (message.role = 'user' AND counted.role != 'user')
+        FROM counted JOIN message ON message.parent = counted.id
+    )
+    UPDATE message SET turn = counted.turn FROM counted WHERE counted.id = message.id
+    """,
+    "DROP INDEX message_turns",
+)
+
+STEPS: tuple[Sequence[str], ...] = (_CALLS, _DRAFTS, (*_CONVERSATIONS, *_SEARCH), _USE)
 """The statements of each version, the first being 1."""
 
 

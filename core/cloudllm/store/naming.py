@@ -7,18 +7,20 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from cloudllm.errors import UsageError
+from cloudllm.store import titles
 from cloudllm.store.entries import Entry
-from cloudllm.words import one_line
+from cloudllm.words import quoted
 
 _SHORTEST_PREFIX = 4
-_LONGEST_TITLE = 200
 _MOST_LISTED = 5
 # Those of terminals, lines and directions; half a character; not what joins emoji.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def find(entries: Sequence[Entry], name: str) -> Entry:
+def find(entries: Sequence[Entry], name: str, *, listing: str) -> Entry:
     """The one of that name: its key or its beginning, its title, or a part of that.
+
+    `listing` is what a person runs, where they are told that there is none, to see all.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -30,13 +32,14 @@ def find(entries: Sequence[Entry], name: str) -> Entry:
         if len(found) == 1:
             return found[0]
         several = several or found
-    shown = one_line(wanted, 60)
+    shown = quoted(wanted)
     if several:
         raise UsageError(
-            f"{len(several)} conversations fit {shown!r}: {_listed(several)}",
-            advice="Name one by its key",
+            f"{len(several)} conversations fit {shown}: {_listed(several)}",
+            advice="Name one by its ID",
         )
-    raise UsageError(f"There is no conversation {shown!r}", advice=_closest(entries, wanted))
+    advice = _closest(entries, wanted) or f"{listing} shows them"
+    raise UsageError(f"There is no conversation {shown}", advice=advice)
 
 
 def checked_title(title: str) -> str:
@@ -44,12 +47,12 @@ def checked_title(title: str) -> str:
     wanted = title.strip()
     if not wanted:
         raise UsageError("A title can't be blank")
-    if len(wanted) > _LONGEST_TITLE:
+    if len(wanted) > titles.LONGEST:
         raise UsageError(
-            f"A title has at most {_LONGEST_TITLE} characters; this one has {len(wanted)}"
+            f"A title has at most {titles.LONGEST} characters; this one has {len(wanted)}"
         )
     if _CONTROLS.search(wanted):
-        raise UsageError(f"A title can hold no control characters: {one_line(wanted, 60)}")
+        raise UsageError(f"A title can hold no control characters: {quoted(wanted)}")
     return wanted
 
 
@@ -67,7 +70,7 @@ def _tests(wanted: str) -> Iterable[Callable[[Entry], bool]]:
 
 
 def _listed(found: Sequence[Entry]) -> str:
-    shown = [f"{each.key} ({one_line(each.title, 40)})" for each in found[:_MOST_LISTED]]
+    shown = [f"{each.key} ({quoted(each.title, 40)})" for each in found[:_MOST_LISTED]]
     more = len(found) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
@@ -75,8 +78,8 @@ def _listed(found: Sequence[Entry]) -> str:
 def _closest(entries: Sequence[Entry], wanted: str) -> str:
     if not entries:
         return "None has been kept yet"
-    titles = {each.title.casefold(): each.title for each in reversed(entries)}
-    close = difflib.get_close_matches(wanted.casefold()[:100], titles, n=1)
+    known = {each.title.casefold(): each.title for each in reversed(entries)}
+    close = difflib.get_close_matches(wanted.casefold()[:100], known, n=1)
     if close:
-        return f"Did you mean {one_line(titles[close[0]], 60)!r}?"
-    return "List them with `cloudllm sessions list`"
+        return f"Did you mean {quoted(known[close[0]])}?"
+    return ""

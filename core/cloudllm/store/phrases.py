@@ -16,6 +16,11 @@ def parsed(words: str) -> list[str]:
     return [part for part in dict.fromkeys(parts) if part]
 
 
+def with_letters(phrases: Sequence[str]) -> list[str]:
+    """Those that have a letter or a digit."""
+    return [each for each in phrases if any(map(str.isalnum, each))]
+
+
 class Finder:
     """Finds `phrases` in texts, upper case or lower; a line break counts as a blank."""
 

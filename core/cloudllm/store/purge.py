@@ -11,13 +11,11 @@ from cloudllm.errors import StoreError
 from cloudllm.store import index, rows
 from cloudllm.store.backup import backups
 from cloudllm.store.database import Store
-from cloudllm.store.remains import remains
-from cloudllm.store.samples import sampled
+from cloudllm.store.remains import Remains, as_bytes, texts
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-_MOST_SAMPLES = 20_000
 _SHORTEST_DRAFT = 16  # characters; a shorter one says nothing of where it comes from
 _NOTHING_YET = ("nothing was removed", "End the other program, then purge again")
 _IN_THE_LOG = (
@@ -52,8 +50,9 @@ class Purged:
 def purge(store: Store, entry_ids: Sequence[int]) -> Purged:
     """Remove these conversations from the file, its index, its log and its backups, and make sure.
 
-    Unsent drafts with the same text go too. The bytes on the disk are then searched for samples of
-    all that was removed and is in no other conversation. Takes seconds where much is kept.
+    Unsent drafts with the same text go too. The bytes on the disk are then searched for any part of
+    what was removed and is in no other conversation, as `cloudllm.store.samples` tells. Takes seconds
+    where much is kept.
 
     Raises:
         StoreError: the file can't be changed, another program keeps its log from being emptied, or
@@ -62,44 +61,48 @@ def purge(store: Store, entry_ids: Sequence[int]) -> Purged:
     with store.alone() as connection:
         _empty_log(connection, store.path, _NOTHING_YET)
     with store.write(durable=True) as connection:
-        samples = sampled(_texts(connection, entry_ids), _MOST_SAMPLES)
+        removed = set(_texts(connection, entry_ids))
         counted = _remove(connection, entry_ids)
+        removed.difference_update(text for row in texts(connection) for text in row)
         if not index.tidy(connection):
             raise StoreError(f"{store.path}: the index for searching still holds what was removed")
     with store.alone() as connection:
         _empty_log(connection, store.path, _IN_THE_LOG)
-        if remains(connection, samples, _beside(store.path)):
-            connection.execute("VACUUM")
-            _empty_log(connection, store.path, _IN_THE_LOG)
-        return _verified(connection, store.path, samples, counted)
+        return _verified(connection, store.path, removed, counted)
 
 
 def _verified(
-    connection: Connection, path: Path, samples: frozenset[bytes], counted: tuple[int, int]
+    connection: Connection, path: Path, removed: set[bytes], counted: tuple[int, int]
 ) -> Purged:
-    removed = remains(connection, samples, backups(path))
-    for each in removed:
+    beside, copies, damaged = _beside(path), backups(path), sorted(path.parent.glob("*.damaged-*"))
+    remains = Remains(connection, path, removed)
+    found = remains.held_by([*beside, *copies, *damaged])
+    gone = [each for each in copies if each in found]
+    for each in gone:
         each.unlink()
-    if left := remains(connection, samples, _beside(path)):
-        raise StoreError(
-            f"Some of what was removed is still on the disk, in {', '.join(map(str, left))}",
-            advice="End the other chats, then purge again",
-        )
-    damaged = remains(connection, samples, sorted(path.parent.glob("*.damaged-*")))
+    if not found.isdisjoint(beside):
+        connection.execute("VACUUM")
+        _empty_log(connection, path, _IN_THE_LOG)
+        if left := remains.held_by(beside):
+            raise StoreError(
+                f"Some of what was removed is still on the disk, in {', '.join(sorted(map(str, left)))}",
+                advice="End the other chats, then purge again",
+            )
     conversations, messages = counted
     return Purged(
         conversations=conversations,
         messages=messages,
-        backups=tuple(removed),
-        damaged=tuple(damaged),
+        backups=tuple(gone),
+        damaged=tuple(each for each in damaged if each in found),
     )
 
 
-def _texts(connection: Connection, entry_ids: Sequence[int]) -> Iterator[str]:
-    for statement in _TEXTS:
-        for each in entry_ids:
-            for row in connection.execute(statement, (each,)):
-                yield from (value for value in row if isinstance(value, str))
+def _texts(connection: Connection, entry_ids: Sequence[int]) -> Iterator[bytes]:
+    with as_bytes(connection):
+        for statement in _TEXTS:
+            for each in entry_ids:
+                for row in connection.execute(statement, (each,)):
+                    yield from (value for value in row if isinstance(value, bytes))
 
 
 def _remove(connection: Connection, entry_ids: Sequence[int]) -> tuple[int, int]:

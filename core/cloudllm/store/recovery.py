@@ -51,7 +51,8 @@ def recover(connection: Connection, alive: Alive) -> list[int]:
         if alive.has(owner or 0):
             continue
         pieces = connection.execute(
-            "SELECT number, kind, text FROM piece WHERE message = ? ORDER BY number", (at,)
+            "SELECT number, kind, CAST(text AS BLOB) FROM piece WHERE message = ? ORDER BY number",
+            (at,),
         ).fetchall()
         if pieces and pieces[-1][0] >= FIRST_PIECE:
             rows.end(connection, at, _partial(values, pieces))
@@ -66,13 +67,13 @@ def recover(connection: Connection, alive: Alive) -> list[int]:
     return list(found)
 
 
-def _partial(values: list[object], pieces: list[tuple[int, str, str]]) -> Message:
+def _partial(values: list[object], pieces: list[tuple[int, str, bytes]]) -> Message:
     role, _, _, _, pinned, model, _ = values
     blank = rows.message((role, "", "", Status.PARTIAL, pinned, model, "{}"))
     return replace(
         blank,
-        content="".join(text for _, kind, text in pieces if kind == "text"),
-        reasoning="".join(text for _, kind, text in pieces if kind == "reasoning"),
+        content="".join(rows.from_raw(text) for _, kind, text in pieces if kind == "text"),
+        reasoning="".join(rows.from_raw(text) for _, kind, text in pieces if kind == "reasoning"),
         error=WHY,
     )
 

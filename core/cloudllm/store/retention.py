@@ -1,4 +1,4 @@
-"""Purges conversations that have not changed for a number of days, once a day at most."""
+"""Purges conversations that were not in use for a number of days, once a day at most."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 _DAY = 86_400_000  # milliseconds
 _LAST = "SELECT time FROM chore WHERE name = 'expire'"
 _DONE = "INSERT OR REPLACE INTO chore VALUES ('expire', ?)"
-_OLD = "SELECT id, owner FROM conversation WHERE updated < ? ORDER BY updated"
+_OLD = "SELECT id, owner FROM conversation WHERE updated < :before AND used < :before"
 
 
 def expire(store: Store, days: int, now: float) -> int:
-    """Purge what has not changed for so many days, and say how many conversations that were.
+    """Purge what has neither changed nor been taken up for so many days; how many those were.
 
     Those that are open in a chat stay. `now` is in seconds since 1970. Nothing is done, and no file
     made, if it was done less than a day ago; so it may be called after every start.
@@ -36,7 +36,7 @@ def expire(store: Store, days: int, now: float) -> int:
         if _is_done(connection, time):  # another process was faster
             return 0
         connection.execute(_DONE, (time,))
-        rows = connection.execute(_OLD, (time - days * _DAY,)).fetchall()
+        rows = connection.execute(_OLD, {"before": time - days * _DAY}).fetchall()
     living = alive(store.path.parent)
     old = [at for at, owner in rows if owner is None or not living.has(owner)]
     return purge(store, old).conversations if old else 0

@@ -15,11 +15,19 @@ STREAMING = "streaming"
 """The status of a message that is still coming in."""
 
 COLUMNS = "role, content, reasoning, status, pinned, model, details"
+
+ALL = f"""
+    SELECT id, parent, created, {COLUMNS} FROM message
+    WHERE conversation = ? AND status != 'streaming' ORDER BY id
+"""  # noqa: S608 - our own words
+"""The messages of a conversation, but for those that are still coming in."""
+
 _MOST = 2**63 - 1
-_PUT = (
-    f"INSERT INTO message (conversation, parent, created, owner, {COLUMNS})"  # noqa: S608 - ours
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_PUT = f"""
+    INSERT INTO message (conversation, parent, created, owner, {COLUMNS}, turn)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ifnull(
+        (SELECT turn + (?5 = 'user' AND role != 'user') FROM message WHERE id = ?2), ?5 = 'user'))
+"""  # noqa: S608 - our own words
 _SET = (
     "UPDATE message SET owner = NULL, role = ?, content = ?, reasoning = ?, status = ?,"
     " pinned = ?, model = ?, details = ? WHERE id = ?"
@@ -27,8 +35,22 @@ _SET = (
 
 
 def fit(text: str) -> str:
-    """The text as SQLite takes it: half a character becomes a question mark."""
-    return text.encode(errors="replace").decode()
+    """The text as SQLite takes it: two halves make a character, one becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def raw(text: str) -> bytes:
+    """The text as bytes that `CAST(? AS TEXT)` puts into a column, with halves of characters."""
+    return text.encode(errors="surrogatepass")
+
+
+def from_raw(data: bytes) -> str:
+    """The text of what `CAST(… AS BLOB)` gives."""
+    return data.decode(errors="surrogatepass")
 
 
 def fit_time(milliseconds: int) -> int:
@@ -99,15 +121,25 @@ def remove(connection: Connection, conversations: Sequence[int]) -> None:
 
 
 def _values(message: Message) -> tuple[object, ...]:
+    exact = {
+        name: text
+        for name in ("content", "reasoning", "model")
+        if (text := getattr(message, name)) and _column(text) != text
+    }
     return (
         str(message.role),
-        fit(message.content),
-        fit(message.reasoning),
+        _column(message.content),
+        _column(message.reasoning),
         str(message.status),
         message.pinned,
-        None if message.model is None else fit(message.model),
-        message_details(message),
+        None if message.model is None else _column(message.model),
+        message_details(message, exact),
     )
+
+
+def _column(text: str) -> str:
+    """The text as it is searched and shown: SQLite's functions take a NUL for the end of it."""
+    return fit(text).replace("\0", "\u2400")
 
 
 def _added(cursor: Any) -> int:  # noqa: ANN401 - a cursor, whose type would import sqlite3

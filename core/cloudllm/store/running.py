@@ -18,7 +18,11 @@ from cloudllm.store.recovery import FIRST_PIECE
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-_PIECE = "INSERT INTO piece VALUES (?, ?, ?, ?)"
+_PIECE = "INSERT INTO piece VALUES (?, ?, ?, CAST(? AS TEXT))"
+_OURS = """
+    SELECT 1 FROM message JOIN conversation ON conversation.id = message.conversation
+    WHERE message.id = ? AND message.owner = ? AND key = ?
+"""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -41,6 +45,7 @@ class Running:
     saved: int = 0
     number: int = FIRST_PIECE
     _thought: bool = False
+    _begun: bool = False
 
     def add(self, delta: TextDelta | ReasoningDelta) -> None:
         """Take in a piece of the reply."""
@@ -53,6 +58,7 @@ class Running:
 
     def begin(self, connection: Connection) -> None:
         """Have the user's message on disk, and a row for the reply."""
+        self._begun = True
         self.kept.hold(connection)
         at = self.kept.put(connection, self.place, owner=self.kept.alive.number)
         if self.continued is not None:
@@ -60,9 +66,9 @@ class Running:
             self._put(connection, at, 0, old)
 
     def write(self, store: Store) -> None:
-        """Write what has come since the last time."""
+        """Write what has come since the last time, as soon as it has begun."""
         count = len(self.deltas)
-        if count == self.saved:
+        if count == self.saved or not self._begun:
             return
         done: list[int] = []
 
@@ -82,9 +88,10 @@ class Running:
     def settle(self, connection: Connection, place: Place, now: int) -> None:
         """Put the whole reply in place, and the head there."""
         self.kept.hold(connection)
-        if place is self.place and self.kept.has(place):
-            if not rows.end(connection, place.id, place.message):
-                self.kept.lose()
+        if not self._is_there(connection):
+            self.place.era = 0
+        elif place is self.place:
+            rows.end(connection, place.id, place.message)
         else:
             self._take_back_reply(connection)
         self.kept.move(connection, place, now)
@@ -93,9 +100,10 @@ class Running:
         """Nothing came: leave no rows of this turn."""
         if not self.kept.is_there(connection):
             return
-        self._take_back_reply(connection)
+        if self._is_there(connection):
+            self._take_back_reply(connection)
         for place in reversed(self.new):
-            if self.kept.has(place):
+            if self.kept.finds(connection, place):
                 self._delete(connection, place)
         if self.first:
             connection.execute(
@@ -105,17 +113,15 @@ class Running:
             )
 
     def _is_there(self, connection: Connection) -> bool:
-        """Is the row of the reply there, and this chat's own?"""
+        """Is the row of the reply there, and this chat's own? See `Kept.finds`."""
         if not self.kept.has(self.place):
             return False
-        asked = "SELECT 1 FROM message WHERE id = ? AND owner = ?"
-        row = connection.execute(asked, (self.place.id, self.kept.alive.number)).fetchone()
-        return row is not None
+        ours = self.place.id, self.kept.alive.number, self.kept.key
+        return connection.execute(_OURS, ours).fetchone() is not None
 
     def _take_back_reply(self, connection: Connection) -> None:
-        if self.kept.has(self.place):
-            connection.execute("DELETE FROM piece WHERE message = ?", (self.place.id,))
-            self._delete(connection, self.place)
+        connection.execute("DELETE FROM piece WHERE message = ?", (self.place.id,))
+        self._delete(connection, self.place)
 
     def _delete(self, connection: Connection, place: Place) -> None:
         """Delete a message that none follows."""
@@ -137,7 +143,7 @@ class Running:
         connection.executemany(
             _PIECE,
             [
-                (at, place, kind, rows.fit(text))
+                (at, place, kind, rows.raw(text))
                 for place, (kind, text) in enumerate(pieces, number)
             ],
         )

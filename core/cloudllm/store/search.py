@@ -14,7 +14,7 @@ from cloudllm.errors import UsageError
 from cloudllm.store import entries, index
 from cloudllm.store.alive import Alive, alive
 from cloudllm.store.entries import Entry
-from cloudllm.store.phrases import Finder, parsed
+from cloudllm.store.phrases import Finder, parsed, with_letters
 from cloudllm.store.rows import fit
 
 if TYPE_CHECKING:
@@ -63,9 +63,17 @@ def search(
     """The messages that hold every word and every "quoted phrase", the newest first.
 
     All branches are searched, in all conversations or those of one folder, for parts of words too,
-    upper case or lower. Nothing in `words` but quotes and blanks means anything.
+    upper case or lower. Nothing in `words` but quotes and blanks means anything. Where nothing holds
+    all of it, marks that stand alone among words, such as a dash, do not count.
     """
     phrases = parsed(words)
+    found = _found(connection, phrases, folder, limit)
+    if found or (lettered := with_letters(phrases)) in ([], phrases):
+        return found
+    return _found(connection, lettered, folder, limit)
+
+
+def _found(connection: Connection, phrases: list[str], folder: str | None, limit: int) -> list[Hit]:
     if not phrases:
         return []
     asked = index.query(connection, phrases)

@@ -11,6 +11,9 @@ from cloudllm.codepoints import is_invisible
 UNTITLED = "(empty)"
 """The title of a text that has nothing to read."""
 
+LONGEST = 200
+"""Characters of a title, at most."""
+
 _COLUMNS = 60
 _MOST_READ = 10_000  # characters
 _LONGEST_LINE = 500
@@ -70,9 +73,9 @@ def _is_hidden(character: str) -> bool:
 
 def _cut(line: str) -> str:
     """The line, or as much of it as fits, at the end of a word if one ends near."""
-    if _columns(line) <= _COLUMNS:
+    if len(line) <= LONGEST and _columns(line) <= _COLUMNS:
         return line
-    kept = line
+    kept = line[: LONGEST - 1]  # marks over letters take no columns
     while _columns(kept) >= _COLUMNS:  # room for the mark
         kept = kept[:-1]
     if not line[len(kept)].isspace():

@@ -58,6 +58,6 @@ def ending(message: Message) -> str:
     """How a reply ended that is not whole; "" for all others."""
     if message.status is Status.COMPLETE:
         return ""
-    words = "cut off" if message.status is Status.PARTIAL else "stopped"
+    words = "broken off" if message.status is Status.PARTIAL else "stopped"
     error = one_line(message.error or "")
     return f"{words}: {error}" if error else words

@@ -87,9 +87,9 @@ def test_a_file_of_another_form_or_version_is_refused(
     assert said in error_of(path)
 
 
-def test_two_conversations_with_one_id_are_told_of(tmp_path: Path) -> None:
+def test_files_one_after_the_other_are_read_and_what_is_in_both_comes_once(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text("".join(as_jsonl.write([own(), replace(own(), title="Other"), own("k2")])))
-    found, error = whole_and_error(path)
-    assert [archive.id for archive in found] == ["k1", "k2"]
-    assert "conversation 2: another one has its id, k1" in error
+    grown = replace(own(), messages=(*own().messages, replace(own().messages[0], id="9")))
+    path.write_text("".join(as_jsonl.write([own(), own("k2"), own(), grown])))
+    found = [(archive.id, len(archive.messages)) for archive in read(path)]
+    assert found == [("k1", 5), ("k2", 5), ("k1", 6)]

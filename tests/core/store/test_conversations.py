@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudllm.errors import UsageError
+from cloudllm.store import entries
 from cloudllm.store.conversations import Conversations, Entry
 from cloudllm.store.database import Store
 from cloudllm.store.tree import first_line
@@ -46,6 +47,45 @@ def test_the_newest_comes_first_and_folders_are_kept_apart(kept: Conversations) 
     assert last is not None
     assert (last.title, last.turns, last.folder) == ("b", 1, "/y")
     assert kept.last("/z") is None
+
+
+def test_the_last_one_of_a_folder_is_what_was_taken_up_there_last(kept: Conversations) -> None:
+    old, new = add(kept, "old", "1", folder="/x"), add(kept, "new", "1", folder="/x")
+    other = add(kept, "other", "1", folder="/y")
+
+    def use(entry: Entry, folder: str, now: int = 0) -> None:
+        with kept._store.write() as connection:
+            entries.use(connection, entry.id, folder, now)
+
+    def touch(entry: Entry) -> None:
+        with kept._store.write() as connection:
+            entries.touch(connection, entry.id, 0)
+
+    def last(folder: str) -> str:
+        found = kept.last(folder)
+        assert found is not None
+        return found.title
+
+    before = kept.entries()
+    assert last("/x") == "new"
+    use(old, "/x")  # the clock was set back, too
+    assert (last("/x"), last("/y")) == ("old", "other")
+    assert kept.entries() == before
+    use(other, "/x")
+    assert (last("/x"), last("/y")) == ("other", "other")
+    use(new, "/z")
+    assert (last("/x"), last("/z")) == ("other", "new")
+    touch(new)  # it went on in /z, but it is one of /x
+    assert (last("/x"), last("/z")) == ("new", "new")
+
+
+def test_turns_are_those_of_the_branch_in_use(kept: Conversations) -> None:
+    entry = add(kept, "a", "1", "b", "2", "c", "3")
+    assert entry.turns == 3
+    nodes = kept.tree(entry.id).nodes
+    kept.move(entry.id, nodes[1].id)
+    assert kept.entries()[0].turns == 1
+    assert kept.fork(entry.id, nodes[3].id).turns == 2
 
 
 @pytest.mark.parametrize(
@@ -85,18 +125,18 @@ def test_a_conversation_is_found_by_key_title_or_a_part_of_it(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("xyzz", r"^2 conversations fit 'xyzz': xyzz2 \(second\), xyzz1 \(first\)\. Name one by"),
-        ("abc", r"^There is no conversation 'abc'\. List them with"),
-        ("secnod", r"no conversation 'secnod'. Did you mean 'second'\?$"),
-        ("", r"^There is no conversation ''"),
-        ("a/\x1b\n" + "b" * 10_000, r"^There is no conversation 'a/\S+ b+…'\. List"),
+        ("xyzz", r"^2 conversations fit “xyzz”: xyzz2 \(“second”\), xyzz1 \(“first”\)\. Name one"),
+        ("abc", r"^There is no conversation “abc”\. /list shows them$"),
+        ("secnod", r"no conversation “secnod”. Did you mean “second”\?$"),
+        ("", r"^There is no conversation “”"),
+        ("a/\x1b\n" + "b" * 10_000, r"^There is no conversation “a/\S+ b+…”\. /list"),
     ],
 )
 def test_what_cannot_be_found_is_one_clear_line(kept: Conversations, name: str, words: str) -> None:
     add(kept, "first", key="xyzz1")
     add(kept, "second", key="xyzz2")
     with pytest.raises(UsageError, match=words) as caught:
-        kept.find(name)
+        kept.find(name, listing="/list")
     assert len(str(caught.value)) < 300
 
 
@@ -108,7 +148,7 @@ def test_where_nothing_is_kept_that_is_said(kept: Conversations) -> None:
 def test_many_that_fit_are_not_all_listed(kept: Conversations) -> None:
     for number in range(7):
         add(kept, f"same {number}")
-    with pytest.raises(UsageError, match=r"^7 conversations fit 'same': .* and 2 more\."):
+    with pytest.raises(UsageError, match=r"^7 conversations fit “same”: .* and 2 more\."):
         kept.find("same")
 
 
@@ -192,3 +232,28 @@ def test_a_long_conversation_is_listed_without_its_texts(kept: Conversations) ->
     made = kept.add(line_of(said("user", "x" * 1_000_000)))
     assert made is not None
     assert kept.tree(made.id).nodes[0].line == "x" * 59 + "…"
+
+
+def test_the_title_of_a_fork_is_no_longer_than_a_title_may_be(kept: Conversations) -> None:
+    entry = add(kept, "one", "1")
+    kept.rename(entry.id, "x" * 200)
+    assert kept.fork(kept.fork(entry.id).id).title == "x" * 193 + " (fork)"
+
+
+NUL = "seven words\0 stand behind a zero \ud800 here"
+
+
+def test_what_stands_behind_a_nul_is_shown_found_and_kept(kept: Conversations) -> None:
+    made = kept.add(line_of(said("user", NUL), said("assistant", NUL, reasoning=NUL, model=NUL)))
+    assert made is not None
+    shown = "seven words␀ stand behind a zero \ufffd here"
+    assert [node.line for node in kept.tree(made.id).nodes] == [shown] * 2
+    assert kept.ending(made.id) == shown
+    for words in ("behind", "words␀ stand", "zero", "re"):
+        hit, _ = kept.search(f'"{words}"')
+        assert hit.before + hit.match + hit.after == shown
+        assert hit.match == words
+    for message in kept.load(made.id).messages:
+        assert message.content == NUL
+    assert kept.archive(made.id).messages[1].message.reasoning == NUL
+    assert kept.archive(made.id).messages[1].message.model == NUL

@@ -179,7 +179,7 @@ async def test_tool_calls_and_their_results_come_before_the_reply(
 async def test_any_text_is_kept(journal: Journal, chat: Chat, text: str) -> None:
     await chat.turn(text, text)
     found = [each.content for each in (await loaded(journal)).messages]
-    assert found == [text.replace("\ud83d", "?")] * 2
+    assert found == [text] * 2
 
 
 async def test_a_clock_that_is_set_back_changes_no_order(path: Path) -> None:

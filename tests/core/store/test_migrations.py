@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cloudllm.errors import StoreError
 from cloudllm.store import migrations
+from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
 
 STATEMENTS = [statement for step in migrations.STEPS for statement in step]
@@ -72,3 +74,31 @@ def test_what_is_up_to_date_is_not_touched(store: Store) -> None:
             migrations.migrate(connection)
         store.close()
     assert schema(store.path)[0] == len(migrations.STEPS)
+
+
+def test_the_turns_of_what_was_kept_before_are_counted(store: Store) -> None:
+    said = (  # id, parent, role
+        (1, None, "user"), (2, 1, "assistant"), (3, 2, "user"), (4, 3, "assistant"),
+        (5, 2, "user"), (6, 5, "user"), (7, 6, "assistant"), (8, 7, "tool"), (9, None, "assistant"),
+    )  # fmt: skip
+    with closing(sqlite3.connect(store.path)) as connection:
+        for statement in (each for step in migrations.STEPS[:3] for each in step):
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO conversation VALUES (1, 'k', 't', 'person', 5, 5, '/f', '', '', NULL, NULL, 7)"
+        )
+        connection.executemany(
+            "INSERT INTO message (id, conversation, parent, created, role, status, content,"
+            " reasoning, pinned, details) VALUES (?, 1, ?, 0, ?, 'complete', 'x', '', 0, '{}')",
+            said,
+        )
+        connection.execute("UPDATE conversation SET head = 4")
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+    with store.read() as connection:
+        turns = [turn for (turn,) in connection.execute("SELECT turn FROM message ORDER BY id")]
+    assert turns == [1, 1, 2, 2, 2, 2, 2, 2, 0]
+    kept = Conversations(store)
+    (entry,) = kept.entries()
+    assert (entry.turns, entry.updated) == (2, 5)
+    assert kept.last("/f") == entry

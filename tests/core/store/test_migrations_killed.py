@@ -23,12 +23,14 @@ from pathlib import Path
 from cloudllm.store import migrations
 from cloudllm.store.database import Store
 
+CHANGES = "CREATE", "ALTER", "WITH", "DROP", "PRAGMA user_version ="
+
 class Dying:
     def __init__(self, connection):
         self.connection, self.left = connection, int(sys.argv[2])
 
     def execute(self, *statement):
-        if statement[0].lstrip().startswith(("CREATE", "PRAGMA user_version =")):
+        if statement[0].lstrip().startswith(CHANGES):
             self.left -= 1
             if self.left < 0:
                 os.kill(os.getpid(), 9)
@@ -53,7 +55,7 @@ def made(path: Path, version: int) -> None:
         connection.commit()
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [0, 2, 3])
 def test_G5_a_migration_killed_at_any_statement_leaves_what_was_there(
     tmp_path: Path, version: int
 ) -> None:

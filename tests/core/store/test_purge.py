@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
 from cloudllm.store.drafts import Drafts
 from cloudllm.store.purge import Purged, purge
-from cloudllm.store.samples import LENGTH, Samples, sampled
+from cloudllm.store.samples import LENGTH, PART, Samples, common_words, sampled
 from cloudllm.store.search import search
 from tests.core.store.stored import Chat
 
@@ -260,7 +261,7 @@ def test_after_a_purge_that_failed_the_last_program_to_end_removes_the_rest(stor
     assert holding(store, CANARY) == []
 
 
-@pytest.mark.parametrize("part", [slice(None), slice(-24, None)])
+@pytest.mark.parametrize("part", [slice(None), slice(-63, None), slice(101, 164), slice(0, 63)])
 def test_what_is_left_is_named_even_if_it_is_a_piece_of_it(store: Store, part: slice) -> None:
     said = " ".join(f"{number} and {CANARY}" for number in range(50))
     gone = add(store, said)
@@ -268,6 +269,28 @@ def test_what_is_left_is_named_even_if_it_is_a_piece_of_it(store: Store, part: s
     log.write_bytes(b"!" * 5 + said.encode()[part])
     with pytest.raises(StoreError, match=r"still on the disk, in .*store\.db-journal"):
         purge(store, [gone])
+
+
+def test_a_part_out_of_the_middle_is_found_in_a_file_set_aside(store: Store) -> None:
+    said = "\n".join(f"line {number} of a letter to {CANARY}" for number in range(90))
+    gone = add(store, said)
+    aside = store.path.with_name("store.db.damaged-20260101-000000")
+    aside.write_bytes(b"\xff" * 4_095 + said.encode()[1_001:1_064] + b"\xff" * 4_095)
+    assert purge(store, [gone]).damaged == (aside,)
+
+
+async def test_half_characters_of_a_reply_that_is_coming_in_are_no_hindrance(store: Store) -> None:
+    stays = add(store, "what stays")
+    journal = Journal(store.path)
+    chat = Chat(journal)
+    await chat.begin(Start(0, (Message(Role.USER, f"question \0 \ud83d {CANARY}"),)))
+    journal.add(TextDelta(f"half \ud83d of it and {CANARY}"))
+    await journal.saved()
+    newest, _ = Conversations(store).entries()
+    assert purge(store, [stays]).messages == 2
+    assert purge(store, [newest.id]).messages == 2
+    assert holding(store, CANARY) == []
+    journal.close(5)
 
 
 async def test_what_a_journal_wrote_piece_by_piece_is_gone(store: Store) -> None:
@@ -300,24 +323,67 @@ def test_the_locks_of_this_process_on_the_file_are_kept(store: Store) -> None:
     assert store.path.with_name("store.db-wal").exists()
 
 
-@given(before=st.binary(max_size=40), after=st.binary(max_size=40), text=st.text(max_size=60))
-def test_a_sample_is_found_wherever_it_stands(before: bytes, after: bytes, text: str) -> None:
+def held(samples: Samples, data: bytes) -> set[bytes]:
+    return samples.held([data])
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40), st.text(max_size=60))
+def test_a_short_text_is_found_wherever_it_stands(before: bytes, after: bytes, text: str) -> None:
     raw = text.encode(errors="replace")
-    samples = sampled([raw.decode()], 1_000)
-    assert Samples(samples).held(before + raw + after) == samples
-    assert bool(samples) == (len(raw) >= 15)
-    assert all(len(each) <= LENGTH for each in samples)
+    found = held(sampled([raw]), before + raw + after)
+    telling = len({*raw[:LENGTH]}) >= 3
+    assert bool(found) or len(raw) < 15 or len(raw) >= PART or not telling
+    assert all(len(each) <= LENGTH for each in found)
+
+
+@given(st.integers(PART, 3_000), st.integers(0, 3_000), st.integers(0, 99))
+def test_each_part_of_a_long_text_is_found_wherever_it_stands(
+    size: int, begin: int, before: int
+) -> None:
+    text = Random(size).randbytes(size)
+    begin %= size - PART + 1
+    part = text[begin : begin + PART]
+    assert held(sampled([text]), b"-" * before + part + b"-" * 99)
+    assert not held(sampled([text]), b"-" * before + part[: LENGTH - 1] + b"-" * 99)
+
+
+def test_of_very_much_text_the_parts_are_longer_but_every_whole_text_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cloudllm.store.samples._MOST_SPREAD", 2_000)
+    random = Random(7)
+    short = [random.randbytes(size) for size in range(PART, 400, 9)]
+    long = random.randbytes(18_000)
+    samples = sampled([*short, long])
+    assert len(held(samples, long)) < 18_000 // 5 / 8
+    for before in range(8):
+        for text in short:
+            assert held(samples, b"." * before + text)
+        for begin in range(0, 17_000, 997):
+            assert held(samples, b"." * before + long[begin:][: 8 * 13 + 23])
 
 
 @given(st.binary(max_size=200), st.sets(st.binary(min_size=15, max_size=LENGTH), max_size=5))
 def test_only_what_is_there_is_found(data: bytes, samples: set[bytes]) -> None:
-    assert Samples(samples).held(data) == {each for each in samples if each in data}
+    there = {each for each in samples if each in data}
+    assert held(Samples(samples), data) == there
+    assert held(Samples(samples, common=common_words([data, data])), data) == there
 
 
-def test_of_many_texts_some_are_sampled() -> None:
-    texts = [f"the text with the number {number}" for number in range(1_000)]
-    assert 10 <= len(sampled(texts, 20)) <= 20
-    assert sampled([], 20) == frozenset()
+@given(st.lists(st.sampled_from([b"abcdefgh", b"12345678", b"        "]), max_size=30))
+def test_what_is_found_is_not_looked_for_again_but_all_else_is(words: list[bytes]) -> None:
+    data = b"".join(words)
+    samples = {data[at : at + LENGTH] for at in range(0, len(data) - LENGTH + 1, 8)}
+    samples |= {b"abcdefgh" * 3, b"12345678abcdefgh12345678"}
+    assert held(Samples((), samples), data) == {each for each in samples if each in data}
+    assert held(Samples(samples), data) == {each for each in samples if each in data}
+
+
+def test_of_many_short_texts_some_are_sampled_and_lines_of_dashes_never() -> None:
+    texts = [f"the text with the number {number}".encode() for number in range(100_000)]
+    found = held(sampled(texts), b" ".join(texts))
+    assert 10_000 <= len(found) <= 20_000
+    assert held(sampled([b"-" * 99, b"- " * 30, b" " * 15]), b"- " * 99 + b"-" * 200) == set()
 
 
 @pytest.mark.slow

@@ -199,3 +199,13 @@ async def test_a_chat_that_was_killed_between_two_turns_broke_nothing_off(
     with Store(path).write() as connection:
         connection.execute("UPDATE message SET details = '{}' WHERE status = 'partial'")
     assert kept.broken("/work") is None
+
+
+async def test_half_characters_and_nulls_of_a_broken_off_reply_are_kept(
+    path: Path, kept: Conversations
+) -> None:
+    kept.add(alternating("one", "1"))
+    await dead(path, "turn", "a\0b \ud83d", "\ude00 \udfff")
+    assert [entry.broken for entry in kept.recover()] == [True]
+    assert kept.load(1).messages[-1].content == "a\0b \U0001f600 \udfff"
+    check_file(path)

@@ -9,6 +9,7 @@ import pytest
 
 from cloudllm.archive import Archive, ArchivedMessage
 from cloudllm.messages import Message, Role
+from cloudllm.store import entries
 from cloudllm.store.alive import alive
 from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
@@ -34,6 +35,8 @@ def add(store: Store, days: float) -> int:
     archive = Archive(created=1, updated=time, messages=(message,))
     entry = Conversations(store, clock=lambda: NOW).add(archive)
     assert entry is not None
+    with store.write() as connection:
+        connection.execute("UPDATE conversation SET used = 0 WHERE id = ?", (entry.id,))
     return entry.id
 
 
@@ -49,6 +52,26 @@ def test_what_has_not_changed_for_so_long_is_purged(store: Store) -> None:
     assert left(store) == new
     assert b"30.1 days ago, or so it was" not in store.path.read_bytes()
     assert b"29.9 days ago, or so it was" in store.path.read_bytes()
+
+
+def test_what_was_only_taken_up_stays(store: Store) -> None:
+    old, read = add(store, 400), add(store, 400)
+    with store.write() as connection:
+        entries.use(connection, read, "/home", (NOW - 29 * DAY) * 1000)
+    assert old in left(store)
+    assert expire(store, 30, NOW) == 1
+    assert left(store) == {read}
+
+
+def test_what_was_imported_lately_stays_however_old_it_is(store: Store) -> None:
+    message = ArchivedMessage(id="1", parent=None, message=Message(Role.USER, "old"), created=1)
+    archive = Archive(origin="x:1", created=1, updated=2, messages=(message,))
+    assert Conversations(store, clock=lambda: NOW - 40 * DAY).add(archive) is not None
+    more = ArchivedMessage(id="2", parent="1", message=Message(Role.ASSISTANT, "yes"), created=2)
+    grown = Archive(origin="x:1", created=1, updated=3, messages=(message, more))
+    assert Conversations(store, clock=lambda: NOW - 20 * DAY).add(grown) is not None
+    assert expire(store, 30, NOW) == 0
+    assert expire(store, 30, NOW + 11 * DAY) == 1
 
 
 def test_it_is_done_once_a_day_whichever_process_begins(store: Store) -> None:

@@ -78,6 +78,15 @@ def test_words_parts_of_words_and_phrases_are_found_in_any_writing(words: str, o
     assert len(found(one, words)) == 1
 
 
+def test_a_mark_among_words_does_not_empty_the_result(store: Store) -> None:
+    add(store, "the lake is frozen", "cold - and still", "frozen - in part")
+    assert contents(store, "frozen -") == ["frozen - in part"]
+    assert contents(store, "lake - frozen") == ["the lake is frozen"]
+    assert contents(store, "lake -> …") == ["the lake is frozen"]
+    assert contents(store, "-") == ["frozen - in part", "cold - and still"]
+    assert contents(store, "->") == contents(store, "-> …") == contents(store, "- warm") == []
+
+
 @pytest.mark.parametrize(
     "words",
     ["", "  ", '""', '"  "', "absent", "borrows", "and nowhere", '"and ending"', "qq", "本", "🐙"],

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from cloudllm.store.titles import UNTITLED, title_of
+from cloudllm.store.naming import checked_title
+from cloudllm.store.titles import LONGEST, UNTITLED, title_of
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,11 @@ def test_a_title_stays_as_it_is_when_it_is_taken_again() -> None:
 )
 def test_a_hostile_message_takes_no_time(text: str) -> None:
     assert title_of(text)
+
+
+@given(st.text(st.sampled_from("a\u0301\u0302 #*\0\ud800"), max_size=500))
+@settings(max_examples=50)
+def test_a_person_could_have_given_it_whatever_marks_the_letters_have(text: str) -> None:
+    title = title_of(text + "\u0301" * 300)
+    assert checked_title(title) == title
+    assert len(title) <= LONGEST

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cloudllm.errors import UsageError
 from cloudllm.repl.chat import Chat
-from cloudllm.words import one_line
+from cloudllm.words import quoted
 
 Value = str | tuple[str, str]
 """A text for a whole argument, alone or with a few words on what it means."""
@@ -64,7 +64,7 @@ def turn_number(name: str, argument: str) -> int | None:
         return None
     if not (argument.isascii() and argument.isdigit()):
         raise UsageError(
-            f"{name} takes the number of a turn, not {one_line(argument, TYPED)!r}",
+            f"{name} takes the number of a turn, not {quoted(argument, TYPED)}",
             advice="/history numbers them",
         )
     return int(argument[:9])

@@ -24,14 +24,14 @@ async def _continue(chat: Chat, argument: str) -> None:
 async def _undo(chat: Chat, argument: str) -> None:
     no_argument("/undo", argument)
     text = await _taken_back(chat, "undo")
-    chat.screen.notice("The last turn is taken back.")
+    chat.screen.notice(_taken_back_notice(chat))
     chat.screen.put_back(text)
 
 
 async def _edit(chat: Chat, argument: str) -> None:
     no_argument("/edit", argument)
     text = await _taken_back(chat, "edit")
-    chat.screen.notice("The last turn is taken back; this was your message, to be sent again:")
+    chat.screen.notice(f"{_taken_back_notice(chat)} This was your message, to be sent again:")
     chat.screen.edit(text)
 
 
@@ -41,6 +41,12 @@ async def _taken_back(chat: Chat, what: str) -> str:
     if text is None:
         raise UsageError(f"there is nothing to {what} yet")
     return text
+
+
+def _taken_back_notice(chat: Chat) -> str:
+    """That the last turn is no more, and the way back to it, if it is kept."""
+    is_kept = chat.shelf is not None and chat.shelf.journal.key is not None
+    return f"The last turn is taken back{'; /tree leads back to it' if is_kept else ''}."
 
 
 async def _wait(chat: Chat, argument: str) -> None:

@@ -28,7 +28,7 @@ async def _tokens(chat: Chat, argument: str) -> None:
 
     no_argument("/tokens", argument)
     session = chat.session
-    if session is None or session.last_reply is None:
+    if session is None or not (session.last_reply or session.usage.total_tokens):
         chat.screen.output("No tokens used yet.")
         return
     limit = await session.limit()
@@ -53,6 +53,7 @@ async def _usage(chat: Chat, argument: str) -> None:
         path=default_path(),
         budgets=engine.budgets(chat.settings),
         session=chat.session.id if chat.session is not None else None,
+        columns=chat.screen.columns or usage.COLUMNS,
     )
     chat.screen.output(await in_thread(report))
 

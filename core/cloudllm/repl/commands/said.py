@@ -9,7 +9,7 @@ from functools import partial
 from cloudllm.errors import UsageError
 from cloudllm.messages import Message
 from cloudllm.repl.chat import Chat
-from cloudllm.repl.commands.base import TYPED, SlashCommand, Value, turn_number
+from cloudllm.repl.commands.base import SlashCommand, Value, turn_number
 from cloudllm.repl.filenames import FileNames
 from cloudllm.repl.transcript import (
     CodeBlock,
@@ -20,22 +20,34 @@ from cloudllm.repl.transcript import (
     turns,
 )
 from cloudllm.threads import in_thread
-from cloudllm.words import one_line
+from cloudllm.words import quoted
 
 _CODE = re.compile(r"code(?:\s*(\d{1,6}))?")
 _FORCE = "--force"
+_ALL = "all"
+_LISTED = 50  # turns; more would drive the newest ones off the scrollback of some terminals
 _files = FileNames()
 
 
 async def _history(chat: Chat, argument: str) -> None:
-    number = turn_number("/history", argument)
     spoken = turns(_said(chat, "nothing has been said yet"))
+    columns = chat.screen.columns
+    if argument == _ALL:
+        chat.screen.output(overview(spoken, columns))
+        return
+    number = turn_number("/history", argument)
     if number is None:
-        chat.screen.output(overview([each for turn in spoken for each in turn.messages]))
+        earlier = f"… {_earlier(len(spoken) - _LISTED)}\n" if len(spoken) > _LISTED else ""
+        chat.screen.output(f"{earlier}{overview(spoken[-_LISTED:], columns)}")
     elif not 1 <= number <= len(spoken):
         raise UsageError(f"there is no turn {number}; {_there(len(spoken))}")
     else:
         chat.screen.output(in_full(spoken[number - 1]))
+
+
+def _earlier(count: int) -> str:
+    noun = "turn" if count == 1 else "turns"
+    return f"{count:,} earlier {noun}; /history {_ALL} lists them, too"
 
 
 async def _numbers(chat: Chat, _typed: str) -> Iterable[Value]:
@@ -69,7 +81,7 @@ def _one_block(blocks: Sequence[CodeBlock], argument: str) -> tuple[str, str]:
     """The code block that is asked for, and what to call it; its last line end is left out."""
     match = _CODE.fullmatch(argument)
     if match is None:
-        raise UsageError(f"/copy takes nothing, or code N, not {one_line(argument, TYPED)!r}")
+        raise UsageError(f"/copy takes nothing, or code N, not {quoted(argument)}")
     if not blocks:
         raise UsageError("the last reply has no code block", advice="/copy copies all of it")
     if match[1] is None and len(blocks) > 1:
@@ -107,7 +119,7 @@ async def _save(chat: Chat, argument: str) -> None:
     plugins = chat.registry.plugins
     path = await in_thread(partial(exported.write, plugins, name, archive, force=force))
     noun = "message" if len(history) == 1 else "messages"
-    chat.screen.notice(f"Saved {len(history)} {noun} to {path}.")
+    chat.screen.notice(f"Saved {len(history)} {noun} to {path}{exported.form(name)}.")
 
 
 def _file(argument: str) -> tuple[str, bool]:
@@ -145,7 +157,7 @@ COMMANDS = (
         "/history",
         "what has been said so far, or one turn in full",
         _history,
-        argument="[TURN]",
+        argument="[TURN|all]",
         complete=_numbers,
         example="/history 2",
     ),

@@ -4,47 +4,84 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cloudllm.errors import CloudLLMError, UsageError
 from cloudllm.messages import Role
 from cloudllm.repl.chat import Chat
-from cloudllm.repl.commands.base import TYPED, SlashCommand, Value, no_argument, turn_number
+from cloudllm.repl.commands.base import SlashCommand, Value, no_argument, turn_number
 from cloudllm.threads import in_thread
-from cloudllm.words import one_line
+from cloudllm.words import quoted
+
+if TYPE_CHECKING:
+    from cloudllm.repl.shelf import Shelf
+    from cloudllm.store.conversations import Entry
 
 _OFFERED = 200
 """Conversations that are offered for completion."""
 
+_FOUND = 20
+"""Messages that a search shows."""
+
 
 async def _sessions(chat: Chat, argument: str) -> None:
-    from cloudllm.repl import choices, sessionlist  # noqa: PLC0415 - rarely needed
     from cloudllm.repl.resuming import shelf_of  # noqa: PLC0415 - rarely needed
 
     shelf = shelf_of(chat)
-    if argument:
-        hits = await shelf.search(argument)
-        if not hits:
-            raise UsageError(f"no message holds {one_line(argument, TYPED)!r}")
-        shelf.listed = [hit.entry.key for hit in hits]
-        lines = [sessionlist.hit_line(number, hit) for number, hit in enumerate(hits, start=1)]
-        chat.screen.output("\n".join(lines))
-    else:
-        entries = await shelf.entries()
-        if not entries:
-            raise UsageError("there are no conversations yet")
-        shelf.listed = [entry.key for entry in entries]
-        chat.screen.output(choices.numbered([sessionlist.choice(entry) for entry in entries]))
-    chat.screen.notice("/resume NUMBER goes on with one.")
+    others = await (_search(chat, shelf, argument) if argument else _list(chat, shelf))
+    chat.screen.notice(f"/resume NUMBER goes on with one{others}.")
+
+
+async def _search(chat: Chat, shelf: Shelf, words: str) -> str:
+    """Show the messages with these words; what is to be said of those that are not shown."""
+    from cloudllm.repl import sessionlist  # noqa: PLC0415 - rarely needed
+
+    found = await shelf.search(words, limit=_FOUND + 1)
+    if not found:
+        raise UsageError(f"no message holds {quoted(words)}")
+    hits, columns = found[:_FOUND], chat.screen.columns
+    shelf.number([hit.entry for hit in hits], [hit.message for hit in hits])
+    lines = [sessionlist.hit_lines(at, hit, columns) for at, hit in enumerate(hits, start=1)]
+    chat.screen.output("\n".join(lines))
+    return "; there are older ones, and more words find fewer" if len(found) > _FOUND else ""
+
+
+async def _list(chat: Chat, shelf: Shelf) -> str:
+    """Show the conversations; what is to be said of those that are not shown."""
+    from cloudllm.repl import choices, sessionlist  # noqa: PLC0415 - rarely needed
+
+    entries = await shelf.entries()
+    if not entries:
+        raise UsageError("there are no conversations yet")
+    shelf.number(entries)
+    listed = [sessionlist.choice(entry) for entry in entries]
+    chat.screen.output(choices.numbered(listed, chat.screen.columns))
+    return "; /resume alone shows all" if len(entries) > choices.LISTED else ""
 
 
 async def _resume(chat: Chat, argument: str) -> None:
     from cloudllm.repl import resuming  # noqa: PLC0415 - rarely needed
 
     if argument:
-        found = await resuming.shelf_of(chat).find(argument)
-        await resuming.take_up(chat, found)
+        entry = await resuming.find(chat, argument)
+        found = resuming.shelf_of(chat).found(argument)
+        await resuming.take_up(chat, entry)
+        if found is not None:
+            await _point(chat, entry, found)
     else:
         await resuming.choose(chat)
+
+
+async def _point(chat: Chat, entry: Entry, message: int) -> None:
+    """Say how to get to what was found, if it is not on the branch in use."""
+    from cloudllm.repl.resuming import shelf_of  # noqa: PLC0415 - rarely needed
+
+    tree = await shelf_of(chat).journal.ask(lambda found: found.tree(entry.id))
+    for number, node in enumerate(tree.nodes, start=1):
+        if node.id == message and not node.on_branch:
+            chat.screen.notice(
+                f"What was found is on a branch that was left; /tree {number} goes there."
+            )
 
 
 async def _titles(chat: Chat, _typed: str) -> Iterable[Value]:
@@ -70,7 +107,9 @@ async def _tree(chat: Chat, argument: str) -> None:
     entry = await shelf.current()
     tree = await shelf.journal.ask(lambda found: found.tree(entry.id))
     if not argument:
-        chat.screen.output(await in_thread(partial(treeview.drawn, tree)))
+        columns = chat.screen.columns
+        chat.screen.output(await in_thread(partial(treeview.drawn, tree, columns)))
+        chat.screen.notice("* is the branch in use, > its end. /tree NUMBER goes to a message.")
         return
     number = _message_number(argument, len(tree.nodes))
     await shelf.journal.ask(lambda found: found.move(entry.id, tree.nodes[number - 1].id))
@@ -81,7 +120,7 @@ def _message_number(argument: str, count: int) -> int:
     if argument.isascii() and argument.isdigit() and 1 <= int(argument[:9]) <= count:
         return int(argument)
     raise UsageError(
-        f"/tree takes the number of a message, 1 to {count:,}, not {one_line(argument, TYPED)!r}",
+        f"/tree takes the number of a message, 1 to {count:,}, not {quoted(argument)}",
         advice="/tree alone numbers them",
     )
 
@@ -138,7 +177,7 @@ async def _rename(chat: Chat, argument: str) -> None:
     if not argument:
         raise UsageError("/rename needs a title", advice="Such as /rename My first program")
     renamed = await shelf.journal.ask(lambda found: found.rename(entry.id, argument))
-    chat.screen.notice(f"This conversation is called {renamed.title!r} now.")
+    chat.screen.notice(f"This conversation is called “{renamed.title}” now.")
 
 
 async def _title(chat: Chat, _typed: str) -> Iterable[Value]:

@@ -1,0 +1,57 @@
+"""On leaving: who has a conversation on disk is told how to come back to it, and nobody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloudllm.repl.farewell import farewell
+from cloudllm.repl.opening import Opening
+from tests.repl.screens import Talk
+
+BACK = "To go on with this conversation: cloudllm --continue"
+
+
+async def left(talk: Talk, *lines: str) -> str:
+    await talk.start()
+    await talk.say(*lines)
+    await talk.chat.close()
+    return farewell(talk.chat)
+
+
+async def test_who_has_said_something_is_told_how_to_come_back() -> None:
+    assert await left(Talk(), "hello") == BACK
+    assert await left(Talk(), "hello", "/undo") == ""
+    assert await left(Talk(), "hello", "/new") == ""
+
+
+async def test_who_has_said_nothing_or_wants_nothing_kept_is_told_nothing() -> None:
+    assert await left(Talk(), "/help") == ""
+    assert await left(Talk(Opening(private=True)), "hello") == ""
+
+
+async def test_who_has_only_looked_at_one_comes_back_to_that() -> None:
+    await left(Talk(), "hello")
+    talk = Talk(Opening(go_on=True))
+    await talk.start()
+    await talk.chat.open(person=True)
+    assert await left(talk, "/history") == BACK
+
+
+async def test_what_could_not_be_kept_is_not_promised(home: Path) -> None:
+    (home / "store.db").mkdir(parents=True)
+    assert await left(Talk(), "hello") == ""
+
+
+async def test_where_the_folder_is_gone_the_conversation_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    talk = Talk()
+    said = await left(talk, "hello")
+    assert talk.chat.shelf is not None
+    assert said == BACK.replace("--continue", f"--resume {talk.chat.shelf.journal.key}")
