@@ -186,8 +186,9 @@ async def live_through(script: list[Turn]) -> None:
         assert session.usage == spent
         check_invariants(session)
     held.clear()
-    await asyncio.sleep(0.001)
-    assert gateway.open == 0
+    async with asyncio.timeout(20):
+        while gateway.open:  # noqa: ASYNC110 - a stream that is closed sends no event
+            await asyncio.sleep(0)
 
 
 async def read(
