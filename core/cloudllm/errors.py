@@ -19,7 +19,7 @@ CloudLLMError                     1
 ├── PartialReply                  5  the stream was cut after it had begun
 ├── ContextTooLong                6  the request does not fit the model
 ├── StoreError                    1  the file in which things are kept cannot be used
-│   └── StoreDamaged                 it was damaged, and has been set aside
+│   └── StoreDamaged                 it was damaged, and has been set aside, or was emptied
 └── Refused                       7  a budget or a hook said no
     └── BudgetExceeded               the call could cost more than is left
 """
@@ -201,7 +201,7 @@ class StoreError(CloudLLMError):
 
 
 class StoreDamaged(StoreError):
-    """The file was damaged and has been set aside; the next use makes a new one."""
+    """The file was damaged and has been set aside, or was empty; the next use has a new one."""
 
 
 class Refused(CloudLLMError):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -132,20 +135,36 @@ def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[byte
     )
 
 
+def _take_terminal() -> None:
+    """In the new process: Ctrl-C is for it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def on_terminal(*arguments: str, answer: bytes = b"", **environ: str) -> tuple[int, str]:
-    """Run it on a terminal and type `answer`; gives the exit code and all that it showed."""
+    """Run it on a terminal, which it has to itself; gives the exit code and all that it showed.
+
+    `answer` is typed when it has asked.
+    """
     host, guest = pty.openpty()
     command = [sys.executable, "-P", "-m", "cloudllm", *arguments]
     with subprocess.Popen(
-        command, stdin=guest, stdout=guest, stderr=guest, env=os.environ | environ
+        command,
+        stdin=guest,
+        stdout=guest,
+        stderr=guest,
+        env=os.environ | environ,
+        start_new_session=True,
+        preexec_fn=_take_terminal,  # noqa: PLW1509 - one thread
     ) as process:
         os.close(guest)
         shown = b""
-        if answer:
-            os.write(host, answer)
         try:
             while part := os.read(host, 4096):
                 shown += part
+                if answer and b"[y/N]: " in shown:
+                    os.write(host, answer)
+                    answer = b""
         except OSError:  # the other end is closed
             pass
     os.close(host)

@@ -73,13 +73,46 @@ def test_a_folder_and_a_number_narrow_the_list(tmp_path: Path) -> None:
     for number in range(25):
         keep(f"number {number}", folder=str(tmp_path), age=number)
     keep("elsewhere", age=30)
-    assert len(run("list").stdout.splitlines()) == 21
+    assert len(run("list").stdout.splitlines()) == 27
+    assert len(json.loads(run("list", "--json").stdout)) == 26
     assert len(run("list", "--all").stdout.splitlines()) == 27
     assert len(run("list", "--limit", "3").stdout.splitlines()) == 4
+    assert len(json.loads(run("list", "--limit", "3", "--json").stdout)) == 3
     there = run("list", "--all", "--folder", str(tmp_path / "x" / "..")).stdout
     assert len(there.splitlines()) == 26
     nothing = run("list", "--folder", "/not/there").stdout
     assert nothing == "There are no conversations in that folder.\n"
+
+
+def test_a_terminal_shows_the_newest_and_says_that_there_are_more(
+    wide: pytest.MonkeyPatch,
+) -> None:
+    for number in range(21):
+        keep(f"number {number}", age=number)
+    shown = run("list")
+    assert len(shown.stdout.splitlines()) == 21
+    assert shown.stderr == "There are more; --all lists them.\n"
+    assert len(json.loads(run("list", "--json").stdout)) == 21
+
+
+def test_a_search_says_beside_its_result_that_there_is_more() -> None:
+    keep("Many", *["needle"] * 21)
+    for options in ((), ("--json",)):
+        found = run("search", "needle", *options)
+        assert found.stderr == "There are more; --limit says how many are listed.\n"
+        assert "There are more" not in found.stdout
+        assert run("search", "needle", "--limit", "21", *options).stderr == ""
+
+
+def test_a_message_without_a_time_has_that_of_its_conversation() -> None:
+    entry = keep("Timeless", "needle")
+    with conversations() as kept, kept._store.write() as connection:
+        connection.execute("UPDATE message SET created = 0 WHERE conversation = ?", (entry.id,))
+    head = run("search", "needle").stdout.splitlines()[0]
+    assert head == f"{entry.key}  {sessions_text.moment(MOMENT)}  Timeless"
+    (found,) = json.loads(run("search", "needle", "--json").stdout)
+    assert found["created"] == 0
+    assert sessions_text.moment(0) == "-"
 
 
 def test_json_is_whole_and_stable() -> None:
@@ -217,7 +250,7 @@ def test_show_can_print_every_branch() -> None:
         "* 2 Assistant: A set of rules:…",
         "* 3 - You: And borrowing?",
         "* 4   Assistant (broken off): A ␛[31mreference␛[0m that",
-        "  5 - You: And moves?",
+        "  5 - You (after 2): And moves?",
         "  6   Assistant: They are moves.",
     ]
     found = json.loads(run("show", kept.key, "--json").stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -59,6 +60,15 @@ def test_nothing_is_removed_before_a_yes(command: str) -> None:
     code, shown = on_terminal("sessions", command, "One", answer=b"y\n")
     assert code == 0
     assert kept_titles() == ["Two"]
+
+
+@pytest.mark.parametrize(("key", "code"), [(b"\x03", 130), (b"\x04", 1)])
+def test_to_leave_a_question_changes_nothing_and_ends_its_line(key: bytes, code: int) -> None:
+    keep("One")
+    left, shown = on_terminal("sessions", "purge", "One", answer=key)
+    assert left == code
+    assert re.search(r"\[y/N\]: (\^[CD]\x08*)?\nNothing was changed\.\n$", shown), repr(shown)
+    assert kept_titles() == ["One"]
 
 
 def test_several_are_deleted_each_once() -> None:

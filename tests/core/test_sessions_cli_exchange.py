@@ -249,3 +249,35 @@ def test_the_old_form_of_llm_is_taken_in(tmp_path: Path) -> None:
     assert run("import", str(file)).stdout == "Imported: 1 new, 0 updated, 0 unchanged.\n"
     assert run("import", str(file)).stdout == "Imported: 0 new, 0 updated, 1 unchanged.\n"
     assert "You:\nhi\n\nAssistant" in run("show", "Old talk").stdout
+
+
+def test_a_store_of_another_machine_and_a_damaged_one_are_taken_in(tmp_path: Path) -> None:
+    keep("One")
+    keep("Two")
+    aside = tmp_path / "store.db.damaged-20260101-000000"
+    default_path().rename(aside)
+    tried = run("import", "--dry-run", str(aside)).stdout
+    assert tried == "To import: 2 new, 0 updated, 0 unchanged.\n"
+    assert run("import", str(aside)).stdout == "Imported: 2 new, 0 updated, 0 unchanged.\n"
+    aside.write_bytes(b"x" * 100 + aside.read_bytes()[100:])
+    done = program("sessions", "import", str(aside))
+    assert done.returncode == 2
+    assert (done.stdout + done.stderr).decode().splitlines() == [
+        "Imported: 0 new, 0 updated, 2 unchanged.",
+        f"cloudllm: {aside}: it is damaged; 2 of 2 conversations could be read",
+    ]
+
+
+@pytest.mark.parametrize("name", ["store.db", "store.db-wal", "link.db"])
+def test_the_store_in_use_is_not_taken_in_by_itself(name: str, tmp_path: Path) -> None:
+    keep("One")
+    path = tmp_path / name
+    if name == "link.db":
+        path.symlink_to(default_path())
+    else:
+        path = default_path().with_name(name)
+    with conversations() as kept:
+        assert len(kept.entries()) == 1  # has the file open
+        with pytest.raises(UsageError) as caught:
+            run("import", str(path))
+    assert str(caught.value) == f"{path}: it is the store in use, so all of it is here already"

@@ -114,7 +114,7 @@ def test_ask_goes_on_with_the_one_that_is_named(tmp_path: Path) -> None:
     assert said("Elsewhere")[:3] == ["a", "b", "c"]
     unknown = program("ask", "-m", "echo", "-r", "nobody", "c")
     assert (unknown.returncode, unknown.stdout) == (2, b"")
-    assert b"There is no conversation 'nobody'" in unknown.stderr
+    assert "There is no conversation “nobody”" in unknown.stderr.decode()
 
 
 @pytest.mark.parametrize("way", ["option", pytest.param("setting", marks=pytest.mark.slow)])

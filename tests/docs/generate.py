@@ -109,7 +109,8 @@ def rendered(name: str) -> str:
 def _command(command: SlashCommand) -> str:
     example = f"`{command.example}`" if command.example else ""
     short = _code(command.aliases, ", ")
-    return f"| `{command.usage}` | {short} | {command.summary} | {example} |"
+    usage = command.usage.replace("|", "\\|")  # GitHub ends a cell there, also within code
+    return f"| `{usage}` | {short} | {command.summary} | {example} |"
 
 
 def _declared(provider: Provider) -> Iterator[str]:

@@ -17,6 +17,7 @@ from cloudllm.repl.opening import Opening
 from cloudllm.repl.saving import save
 from cloudllm.repl.transcript import code_blocks, in_full, overview, turns
 from tests.repl.screens import Talk
+from tests.repl.test_resume import keep
 
 CODE = "Look:\n\n```python\nprint(1)\n```\n\n- in a list\n  ~~~\n  two\n  three\n  ~~~\n"
 
@@ -48,6 +49,21 @@ async def test_history_numbers_the_turns_and_shows_one(talk: Talk) -> None:
         with pytest.raises(UsageError, match="turn") as caught:
             await talk.say(f"/history {wrong}")
         assert len(str(caught.value)) < 150
+
+
+async def test_history_shows_a_message_that_has_no_reply_yet(talk: Talk) -> None:
+    keep("one", "answer", "two\nlines")
+    await talk.say("/resume kept")
+    assert (await talk.say("/history")).split("\n")[-1] == ("  2  you        two…  (no reply yet)")
+    assert await talk.say("/history 2") == "You:\ntwo\nlines\n\n[no reply yet]"
+    await talk.say("/fork 2")
+    assert (await talk.say("/history 2")).endswith("[no reply yet]")
+    await talk.say("/retry")
+    assert "You said: two" in await talk.say("/history 2")
+    keep("alone", title="alone")
+    await talk.say("/resume alone")
+    assert await talk.say("/history 1") == "You:\nalone\n\n[no reply yet]"
+    await talk.chat.close()
 
 
 async def test_of_a_long_history_the_newest_turns_are_listed(talk: Talk) -> None:

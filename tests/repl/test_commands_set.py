@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from cloudllm import CloudLLMError, ConfigurationError, UsageError
 from cloudllm.repl.commands.settings import parsed
 from cloudllm.repl.secrets import without_secret
+from cloudllm.store.database import Store, default_path
 from tests.repl.screens import Talk
 
 
@@ -184,7 +187,14 @@ async def test_info_tells_what_answers_and_where_everything_is(
     facts = dict(line.split(None, 1) for line in shown.split("\n"))
     assert facts["model"] == "echo/echo  # --model"
     assert facts["price"] == "free"
-    assert facts["session"].startswith("1 turn · ~")
+    assert facts["session"].startswith("~")
+    assert facts["session"].endswith(" tokens · free, since the program was started")
+    assert facts["turns"] == "1 in this conversation"
+    assert facts["kept"].startswith("hello  # ")
+    after = dict(line.split(None, 1) for line in (await talk.say("/new", "/i")).split("\n"))
+    assert after["session"] == facts["session"]
+    assert after["turns"] == "0 in this conversation"
+    assert after["kept"] == "nothing yet"
     assert facts["settings"] == f"{home}/config.toml (not there yet)"
     assert facts["plugins"] == "exporters, guard, speed, summarize"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-12345")
@@ -194,6 +204,28 @@ async def test_info_tells_what_answers_and_where_everything_is(
     shown = await talk.say("/info")
     assert "canary" not in shown
     assert "hunter2" not in shown
+
+
+async def test_info_says_that_a_conversation_could_not_be_saved_yet(talk: Talk) -> None:
+    with closing(Store(default_path())) as store, store.write() as connection:
+        connection.execute("PRAGMA user_version = 999")  # of a newer version, so it is only read
+    shown = await talk.say("hello", "/info")
+    facts = dict(line.split(None, 1) for line in shown.split("\n"))
+    assert facts["kept"] == "not saved yet"
+    for command in ("/tree", "/fork", "/rename x"):
+        with pytest.raises(UsageError, match="this conversation is not on disk yet"):
+            await talk.say(command)
+    await talk.chat.close()
+
+
+async def test_info_says_why_a_conversation_is_not_saved_where_nothing_can_be_read(
+    talk: Talk,
+) -> None:
+    os.makedirs(default_path())  # noqa: PTH103 - nothing else runs here
+    shown = await talk.say("hello", "/info")
+    facts = dict(line.split(None, 1) for line in shown.split("\n"))
+    assert facts["kept"].startswith(f"not saved yet: {default_path()}: ")
+    await talk.chat.close()
 
 
 async def test_info_of_a_provider_with_a_key_and_of_one_without(

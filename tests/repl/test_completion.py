@@ -19,7 +19,7 @@ from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands import values
 from cloudllm.repl.completion import ChatCompleter, completes, fitting
 from cloudllm.repl.filenames import FileNames, mention, quoted, unquoted
-from cloudllm.repl.fuzzy import best
+from cloudllm.repl.fuzzy import best, best_of_words
 from tests.repl.screens import FakeScreen, Talk
 
 VALUES = ["fast", "openai/", "together/", "openai/gpt-6-luna", "together/openai/a", "/srv/x"]
@@ -102,6 +102,28 @@ def test_what_is_found_always_holds_the_letters_in_order(typed: str, texts: list
     for text in best(typed, texts, str):
         rest = iter(text.lower())
         assert all(letter in rest for letter in typed.lower())
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("", ["Rust and ownership", "Bread", "Ownership in Rust", "Rusty bread"]),
+        ("rust own", ["Rust and ownership", "Ownership in Rust"]),
+        (" own  rust ", ["Rust and ownership", "Ownership in Rust"]),
+        ("bread", ["Bread", "Rusty bread"]), ("bread rust", ["Rusty bread"]), ("bread zz", []),
+        ("rst brd", ["Rusty bread"]), ("brd", ["Bread", "Rusty bread"]),
+        ("in own", ["Ownership in Rust"]), ("rust", ["Rust and ownership", "Rusty bread",
+                                                     "Ownership in Rust"]),
+    ],
+)  # fmt: skip
+def test_words_are_found_in_any_order_and_each_must_fit(typed: str, found: list[str]) -> None:
+    titles = ["Rust and ownership", "Bread", "Ownership in Rust", "Rusty bread"]
+    assert best_of_words(typed, titles, str) == found
+
+
+def test_what_fits_as_well_stays_in_its_order() -> None:
+    places = best_of_words("b a", range(4), ["a b", "a c", "a b", "b a"].__getitem__)
+    assert places == [0, 2, 3]
 
 
 def test_a_text_made_to_be_slow_to_search_is_not() -> None:

@@ -76,6 +76,20 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def test_a_damaged_file_is_told_of_and_the_draft_is_in_the_new_one(home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "store.db").write_bytes(b"no database at all" * 100)
+
+    async def steps(editor: DraftBuffer) -> None:
+        editor.text = "one"
+
+    is_kept, told, _ = journalled(home, steps)
+    assert is_kept
+    assert on_disk(home) == ["one"]
+    (line,) = told
+    assert line.startswith(f"{home / 'store.db'} was damaged; it is kept as store.db.damaged-")
+
+
 def test_G5_a_draft_is_on_disk_while_it_is_written_with_all_that_is_folded(home: Path) -> None:
     paste = "\n".join(["pasted"] * 50)
 
@@ -212,6 +226,41 @@ def test_G5_what_the_conversation_has_too_comes_back_once(
 
     asyncio.run(run())
     assert editor.text == left
+
+
+@pytest.mark.parametrize("when", ["asked", "outside before", "outside after", "in the middle"])
+def test_G5_what_came_back_is_taken_off_wherever_the_editor_is(when: str, home: Path) -> None:
+    left_by_a_dead_chat(home, "asked\nnext")
+    editor = DraftBuffer()
+
+    async def run() -> None:
+        journal = DraftJournal(editor, lambda _line: None)
+        if when == "outside before":
+            editor._ahead = []
+        journal.start()
+        await until(lambda: journal._is_loaded and not journal._found)
+        if when == "asked":
+            editor.lay_aside()
+            editor.insert_text("the answer")
+        if when == "outside after":
+            editor._ahead = []
+        if when == "in the middle":
+            editor.cursor_left(2)
+        journal.was_sent("asked")
+        await until(lambda: when == "outside after" or on_disk(home) == ["next"])
+        if when == "asked":
+            editor.reset()
+            editor.take_up()
+        if when.startswith("outside"):
+            if when == "outside after":
+                editor.text = "asked\nnext"  # as it comes back
+            editor._back_from_outside([])
+        await journal.finish()
+
+    asyncio.run(run())
+    assert editor.text == "next"
+    assert editor.cursor_position == (2 if when == "in the middle" else 4)
+    assert on_disk(home) == ["next"]
 
 
 def test_G5_what_was_typed_is_not_taken_for_what_came_back(home: Path) -> None:
@@ -376,6 +425,20 @@ def test_G5_a_message_that_a_crash_left_twice_comes_back_once(
     t.wait(BACK)
     t.settle()
     assert t.editor() == back
+
+
+@pytest.mark.slow
+def test_G5_a_draft_that_says_what_was_answered_once_before_comes_back(
+    terminal: Callable[..., Any], home: Path
+) -> None:
+    command = [sys.executable, "-m", "cloudllm", "ask", "-m", "echo/echo", "again"]
+    subprocess.run(command, check=True, timeout=20, capture_output=True)
+    left_by_a_dead_chat(home, "again\nand more")
+    t = terminal("--continue")
+    t.wait(BACK)
+    t.wait("^> again")
+    t.settle()
+    assert t.editor() == "again\nand more"
 
 
 @pytest.mark.slow

@@ -155,7 +155,7 @@ def test_G6_what_plugins_say_print_and_raise(chat: Road) -> None:
     t.send("/evil-fail\r")
     t.wait("evil-fail failed|raised")
     t.send("/help\r")
-    t.wait("does Aa")
+    t.wait(r"does\s+Aa")
     t.send("/help /evil-tell\r")
     t.settle()
     t.send("/evil-te\t")

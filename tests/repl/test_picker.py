@@ -99,6 +99,40 @@ async def test_it_fits_any_screen_and_marks_what_is_chosen(columns: int, rows: i
     await pressed("漢", DOWN * 60, "\r", choices=wide, size=(columns, rows), look=look)
 
 
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        (40, "▸ How the borrow checker reads a match …"),
+        (50, "▸ How the borrow checker reads a match…  yesterday"),
+        (80, "▸ How the borrow checker reads a match on a Box       12 turns · yesterday 09:30"),
+    ],
+)
+async def test_a_title_has_more_right_to_the_row_than_what_stands_beside_it(
+    columns: int, row: str
+) -> None:
+    title = "How the borrow checker reads a match on a Box"
+    note, short = "12 turns · yesterday 09:30", "yesterday"
+    choice = Choice(name=title, note=note, short=short, place="/home")
+    brief = Choice(name="Bread", note=note, short=short, place="/home")
+
+    def look(picker: Picker) -> None:
+        lines = shown(picker)
+        assert lines[1] == row
+        assert lines[2] == f"  Bread{' ' * (columns - 7 - len(note))}{note}"
+        assert (note in lines[4]) is (note not in row)
+
+    await pressed("\r", choices=[choice, brief], size=(columns, 24), look=look)
+
+
+async def test_words_narrow_it_in_any_order() -> None:
+    names = ("Of rust and bread", "Bread", "Of bread and rust", "Bread and rust")
+    choices = [Choice(name=name) for name in names]
+    for typed in ("rust bread", "bread rust"):  # the best, and then the newest
+        assert await pressed(typed, "\r", choices=choices) == 3
+        assert await pressed(typed, DOWN, "\r", choices=choices) == 0
+    assert await pressed("bread", "\r", choices=choices) == 1
+
+
 async def test_the_list_follows_and_more_is_said_of_the_one_it_is_on() -> None:
     many = [Choice(name=f"talk {at}", note="1 turn", place="/home") for at in range(5_000)]
     asked: list[int] = []

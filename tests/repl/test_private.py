@@ -15,6 +15,7 @@ from cloudllm.accounts import Budgets, Call
 from cloudllm.errors import BudgetExceeded
 from cloudllm.messages import Cost, Usage
 from cloudllm.pricing import Price, Rates
+from cloudllm.repl.early_settings import may_be_private
 from cloudllm.repl.history import InputHistory
 from cloudllm.repl.opening import Opening
 from cloudllm.repl.privacy import PrivateAccounts
@@ -64,6 +65,40 @@ async def test_a_private_chat_has_no_way_to_the_disk(by: str, home: Path) -> Non
     assert "nothing: this chat is private" in await talk.say("/info")
     await talk.chat.close()
     assert "store.db" not in files(home)
+
+
+@pytest.mark.parametrize(
+    ("variables", "text", "private"),
+    [
+        ({}, "", False),
+        ({}, "[history]\nprivate = true\n[timeout]\nconnect = 'never'", True),
+        ({}, "history = {'x' = 1, \"private\"=true} # no TOML: [", True),
+        ({}, "[history]\n# private = true\nprivate = false", False),
+        ({"CLOUDLLM_HISTORY__PRIVATE": "yes"}, "", True),
+        ({"CLOUDLLM_HISTORY__PRIVATE": "False"}, "history.private = true", False),
+    ],
+)
+def test_where_the_settings_are_broken_privacy_is_looked_for_in_them(
+    variables: dict[str, str], text: str, private: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    assert may_be_private(variables, file) is private
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["file", "option"])
+def test_what_was_typed_before_broken_settings_is_not_kept_of_a_private_chat(
+    by: str, terminal: Start, home: Path
+) -> None:
+    home.mkdir()
+    wanted = "private = true" if by == "file" else ""
+    (home / "config.toml").write_text(f"[history]\n{wanted}\n[timeout]\nconnect = 'never'\n")
+    t = terminal(*(["-o", "history.private=true"] if by == "option" else []))
+    t.send(CANARY)
+    assert t.leave() == 2
+    assert "timeout.connect" in t.text()
+    assert CANARY.encode() not in b"".join(files(home).values())
 
 
 async def test_without_a_budget_of_a_day_nothing_is_written_of_money(tmp_path: Path) -> None:

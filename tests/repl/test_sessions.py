@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,8 @@ from cloudllm.repl.choices import Choice, chosen, numbered
 from cloudllm.repl.commands import COMMANDS
 from cloudllm.repl.opening import Opening
 from cloudllm.repl.sessionlist import moment
-from cloudllm.repl.treeview import drawn
-from cloudllm.store.conversations import Entry, Node, Tree
 from tests.repl.screens import Talk
+from tests.repl.test_resume import keep
 
 NOTHING_YET = ("/tree", "/fork", "/rename x", "/sessions", "/resume", "/resume x", "/sessions x")
 
@@ -66,9 +66,9 @@ async def test_G5_undo_edit_and_retry_lose_nothing_and_the_tree_shows_it(talk: T
     assert [re.sub(" +", " ", line) for line in shown] == [
         "* 1 you one",
         "* 2 assistant answer one",
-        " 3 you two",
+        " 3 - you two",
         " 4 assistant answer two",
-        "* 5 you two again",
+        "* 5 - you (after 2) two again",
         "> 6 assistant answer three",
     ]
     assert await offered(talk, "/tree") == ["1", "2", "3", "4", "5", "6"]
@@ -84,8 +84,11 @@ async def test_G5_the_very_first_message_edited_is_another_beginning_of_the_same
     await give(talk, "first", "answer first")
     shown = [re.sub(" +", " ", line) for line in (await talk.say("/tree")).split("\n")]
     assert shown == [
-        " 1 you one", " 2 assistant answer one", "* 3 you first", "> 4 assistant answer first",
-    ]  # fmt: skip
+        " 1 - you one",
+        " 2 assistant answer one",
+        "* 3 - you (at the beginning) first",
+        "> 4 assistant answer first",
+    ]
     assert "\n" not in await talk.say("/sessions")
     await talk.say("/tree 2")
     assert contents(talk) == ["one", "answer one"]
@@ -165,6 +168,32 @@ async def test_what_is_found_on_a_branch_that_was_left_can_be_gone_to(talk: Talk
     assert "branch" not in await all_said(talk, "/resume 1")
     await talk.say("/sessions")
     assert "branch" not in await all_said(talk, "/resume 1")
+
+
+async def test_after_a_search_without_a_hit_no_number_means_a_conversation(talk: Talk) -> None:
+    await give(talk, "bread", "flour")
+    await talk.say("/sessions")
+    with pytest.raises(UsageError, match="no message holds"):
+        await talk.say("/sessions gold")
+    with pytest.raises(UsageError, match="There is no conversation “1”"):
+        await talk.say("/resume 1")
+
+
+async def test_a_message_without_a_time_has_that_of_its_conversation(talk: Talk) -> None:
+    keep("needle", "answer")
+    shown = await talk.say("/sessions needle")
+    assert shown.startswith("  1  kept  (today ")
+    assert moment(0) == "-"
+
+
+async def test_a_fork_belongs_to_the_folder_where_the_chat_is(talk: Talk) -> None:
+    keep("one", "answer", folder="", title="from afar")
+    await talk.say("/resume afar", "/fork")
+    assert talk.chat.shelf is not None
+    copy = (await talk.chat.shelf.entries())[0]
+    assert (copy.title, copy.folder) == ("from afar (fork)", str(Path.cwd()))
+    await talk.say("/fork")
+    assert (await talk.chat.shelf.current()).title == "from afar (fork 2)"
 
 
 async def test_of_many_the_newest_are_shown_and_it_is_said_that_there_are_more(talk: Talk) -> None:
@@ -257,36 +286,6 @@ async def test_the_model_and_the_prompt_come_along_unless_the_command_line_says(
 # What is shown.
 
 
-def node(at: int, parent: int | None, *, on_branch: bool = True) -> Node:
-    return Node(
-        id=at, parent=parent, created=0, role=Role.USER, status="complete", model=None,
-        line=f"m{at}", on_branch=on_branch,
-    )  # fmt: skip
-
-
-def tree(*nodes: Node, head: int) -> Tree:
-    entry = Entry(
-        id=1, key="k", title="t", created=0, updated=0, folder="", model="", turns=1,
-        broken=False, is_open=False,
-    )  # fmt: skip
-    return Tree(entry=entry, nodes=nodes, head=head)
-
-
-def test_branches_stand_aside_and_the_branch_in_use_goes_straight_on() -> None:
-    nodes = [node(1, None), node(2, 1, on_branch=False), node(3, 2, on_branch=False), node(4, 1)]
-    nodes.append(node(5, 2, on_branch=False))
-    lines = drawn(tree(*nodes, head=4)).split("\n")
-    assert [line.index("you") for line in lines] == [7, 9, 11, 9, 7]
-    assert [line.split()[-1] for line in lines] == ["m1", "m2", "m3", "m5", "m4"]
-
-
-def test_a_huge_tree_is_cut_at_its_beginning_and_needs_no_stack() -> None:
-    nodes = [node(1, None), *(node(at, at - 1) for at in range(2, 5_001))]
-    lines = drawn(tree(*nodes, head=5_000)).split("\n")
-    assert lines[0] == "… 4,800 earlier ones"
-    assert len(lines) == 201
-
-
 def test_a_moment_is_said_as_a_person_says_it() -> None:
     now = datetime(2026, 3, 1, 12, 0).astimezone()
 
@@ -311,8 +310,6 @@ def test_a_list_fits_the_screen(columns: int) -> None:
     long = next(line for line in lines if line.startswith("  2"))
     assert long.startswith("  2  A title of many word")
     assert "…" in long
-    spoken = drawn(tree(node(1, None), node(2, 1), head=2), 15).split("\n")
-    assert spoken == ["*   1  you    …", ">   2  you    …"]
 
 
 def test_a_numbered_list_shows_the_newest_and_takes_any_number() -> None:

@@ -120,6 +120,52 @@ def test_G5_after_kill_9_the_reply_is_there_and_can_be_gone_on_with(
     assert "count" not in t.text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("plain", [True, False])
+def test_G5_a_signal_breaks_a_reply_off_as_a_crash_does(
+    plain: bool, number: signal.Signals, terminal: Start, server: WireServer
+) -> None:
+    server.replies(Reply(text=["one ", "two "], stall_after=2), Reply(text="three"))
+    t = terminal(*(["--plain"] if plain else []))
+    t.send("count" + SEND)
+    t.wait("one two")
+    os.kill(t.process.pid, number)
+    assert t.leave() == 128 + number
+    t = terminal()
+    t.wait(r"(?s)^> count\nAssistant:\none two\n.*^The last reply was broken off: /continue")
+    t.send("/continue\r")
+    t.wait("three", timeout=60)
+
+
+def test_G5_a_window_that_is_closed_breaks_a_reply_off(terminal: Start, server: WireServer) -> None:
+    server.replies(Reply(text=["one ", "two "], stall_after=2))
+    t = terminal()
+    t.send("count" + SEND)
+    t.wait("one two")
+    os.close(t.slave)
+    os.close(t.master)
+    t.process.wait(10)
+    t.master, t.slave = os.pipe()
+    t = terminal()
+    t.wait("The last reply was broken off")
+
+
+def test_G5_what_cannot_be_saved_is_said_before_the_chat_ends(terminal: Start, home: Path) -> None:
+    (home / "store.db").mkdir(parents=True)
+    (home / "input-history").mkdir()
+    t = terminal()
+    t.send("hello" + SEND)
+    t.wait("Hello from the wire")
+    t.wait("The conversation is not saved")
+    t.send("\x04")
+    t.wait("Not all that was said is saved. /save FILE")
+    t.send("a draft")
+    t.settle()
+    os.kill(t.process.pid, signal.SIGTERM)
+    t.leave()
+    t.wait("What was not sent could not be kept:\na draft\nNot all that was said could be saved.")
+
+
 def test_the_same_one_in_two_chats_goes_on_as_a_branch(terminal: Start, server: WireServer) -> None:
     first = terminal()
     first.send("a question" + SEND)
@@ -133,7 +179,7 @@ def test_the_same_one_in_two_chats_goes_on_as_a_branch(terminal: Start, server: 
     first.send("/tree\r")
     first.wait(r"assistant +Hello")
     first.settle()
-    assert len(re.findall(r"you +and then\?", first.text())) == 2
+    assert len(re.findall(r"you(?: \(after 2\))? +and then\?", first.text())) == 2
 
 
 def test_in_plain_mode_one_is_chosen_by_its_number(terminal: Start, server: WireServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -82,6 +83,20 @@ class Accounts:
         finally:
             self._tell()
         return given
+
+    def close(self, seconds: float) -> None:
+        """Write what is still to be written and close the file, for so many seconds at most.
+
+        It is opened again where it is used again.
+        """
+        done = threading.Event()
+
+        def close() -> None:
+            self._store.close()
+            done.set()
+
+        self._worker.put(close)
+        done.wait(seconds)
 
     async def standings(self, session: str) -> tuple[Standing, ...]:
         """How it stands with each budget that is set; none where nobody can tell."""

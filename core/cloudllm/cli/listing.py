@@ -141,16 +141,23 @@ def passing(text: str) -> None:
 
 
 def agreed(question: str, *, yes: bool) -> bool:
-    """Does the person say yes? With `yes` they have said so already.
+    """Does the person say yes? With `yes` they have said so already; the end of input is no.
 
     Raises:
         UsageError: nobody is there who could answer.
+        click.Abort: they want the program to end.
     """
     if yes:
         return True
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("nobody is there to be asked", advice="Add --yes if you mean it")
-    return click.confirm(clean(question, one_line=True), err=True)
+    try:
+        return click.confirm(clean(question, one_line=True), err=True)
+    except click.Abort as error:
+        click.echo(err=True)  # or else what follows stands behind the question
+        if isinstance(error.__context__, EOFError):
+            return False
+        raise
 
 
 def _out(text: str) -> bool:

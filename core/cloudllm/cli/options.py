@@ -45,7 +45,7 @@ _OPENING = {
         metavar="[NAME]",
         is_flag=False,
         flag_value="",
-        help="Go on with a conversation: its key or its title. A chat lets you choose.",
+        help="Go on with a conversation: its ID or its title. A chat lets you choose.",
     ),
     "private": click.option("--private", is_flag=True, help="Keep nothing of it on the disk."),
 }

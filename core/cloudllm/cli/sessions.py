@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _FOLDER = click.option("--folder", metavar="FOLDER", help="Only those that were held there.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _MOST = click.IntRange(1, 1_000_000)
+_SHOWN = 20
+"""Of many, so many are shown to a person who has not said how many."""
 
 
 @click.group()
@@ -45,28 +47,31 @@ def sessions() -> None:
 @sessions.command("list")
 @click.option("--all", "everything", is_flag=True, help="All of them, not the newest alone.")
 @_FOLDER
-@click.option("--limit", type=_MOST, default=20, show_default=True, help="How many at most.")
+@click.option(
+    "--limit", type=_MOST, help=f"How many at most; a terminal shows {_SHOWN} without it."
+)
 @_JSON
 @shared_options
 def list_(
-    _options: Options, *, everything: bool, folder: str | None, limit: int, as_json: bool
+    _options: Options, *, everything: bool, folder: str | None, limit: int | None, as_json: bool
 ) -> None:
     """List the conversations.
 
     What changed last comes first. * marks one that is open in a chat, ! one whose last reply was
-    broken off; TURNS are those of the branch in use. In a pipe the table is whole, and STATE says
-    open, broken, both or -.
+    broken off; TURNS are those of the branch in use. In a pipe the table is whole, all of them are in
+    it, as in JSON, and STATE says open, broken, both or -.
 
     JSON: a list of objects with id, title, created and updated (milliseconds since 1970), folder,
     model, turns, broken (the last reply was broken off) and open (in another chat).
     """
     place = None if folder is None else folder_named(folder)
+    is_read = listing.on_terminal() and not as_json
+    most = None if everything else limit or (_SHOWN if is_read else None)
     found: list[Entry] = []
     with opened() as store:
         if store is not None:
-            most = None if everything else limit + 1
-            found = in_store(store).entries(folder=place, limit=most)
-    shown = found if everything else found[:limit]
+            found = in_store(store).entries(folder=place, limit=most and most + 1)
+    shown = found[:most]
     if as_json:
         listing.say_json([*map(sessions_json.entry, shown)])
     elif not shown:
@@ -81,7 +86,7 @@ def list_(
 @sessions.command()
 @click.argument("words", nargs=-1, required=True)
 @_FOLDER
-@click.option("--limit", type=_MOST, default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=_MOST, default=_SHOWN, show_default=True, help="How many at most.")
 @_JSON
 @shared_options
 def search(
@@ -110,10 +115,10 @@ def search(
         listing.say_json([*map(sessions_json.hit, shown)])
     elif shown:
         listing.say_rows(sessions_text.hits(shown, now=_now()))
-        if listing.on_terminal() and len(found) > limit:
-            listing.aside("There are more; --limit says how many are listed.")
     else:
         listing.aside("No message holds that.")
+    if len(found) > limit:
+        listing.aside("There are more; --limit says how many are listed.")
 
 
 @sessions.command()

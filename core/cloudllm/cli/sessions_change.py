@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _DAY = 86_400_000  # milliseconds
+_UNCHANGED = "Nothing was changed."
 
 
 @click.command()
@@ -123,10 +124,15 @@ def _check_closed(entries: Sequence[Entry]) -> None:
 
 
 def _agree(question: str, *, yes: bool) -> None:
-    """Go on if the person says yes; end with exit code 1 if not."""
-    if not listing.agreed(question, yes=yes):
-        listing.aside("Nothing was changed.")
-        click.get_current_context().exit(1)
+    """Go on if the person says yes; end with exit code 1 if not, 130 if it is Ctrl-C."""
+    try:
+        if listing.agreed(question, yes=yes):
+            return
+    except click.Abort:
+        listing.aside(_UNCHANGED)
+        raise
+    listing.aside(_UNCHANGED)
+    click.get_current_context().exit(1)
 
 
 def _described(entries: Sequence[Entry]) -> str:

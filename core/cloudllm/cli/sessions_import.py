@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from cloudllm.cli.options import shared_options
 from cloudllm.cli.sessions_store import in_store, made, opened
 from cloudllm.cli.sessions_text import counted
 from cloudllm.errors import CloudLLMError, StoreError, UsageError
+from cloudllm.store.database import default_path
 from cloudllm.words import one_line
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     """Takes a conversation in, as far as it is not here; gives how many messages were missing, or
     `None` if it was not here at all. Raises `UsageError` if it can't be taken in."""
 
+_BESIDE = ("", "-wal", "-shm")
 _REASONS = 10  # that are named
 _LONGEST = 2_000  # characters of an error, which names a file
 _MOMENT = 0.2  # seconds between two looks at how far it is
@@ -42,7 +44,8 @@ def import_(_options: Options, *, files: tuple[Path, ...], dry_run: bool) -> Non
     """Import conversations from files.
 
     A FILE may be the logs.db of simonw/llm, ChatGPT's conversations.json or the zip file that it
-    comes in, or json or jsonl as `sessions export` writes it. A file may be imported again: of a
+    comes in, json or jsonl as `sessions export` writes it, or a store.db of another machine, or a
+    backup, or one that was damaged, of which is taken what can be read. A file may be imported again: of a
     conversation that is here, the messages that are new are added, and nothing else changes.
     """
     count = _Count("To import" if dry_run else "Imported")
@@ -104,6 +107,7 @@ def _read(file: Path, add: _Add, count: _Count) -> None:
     """Take in what a file holds; raises `CloudLLMError` where it cannot be read on."""
     from cloudllm.importing import read  # noqa: PLC0415 - not for --help
 
+    _refuse_own(file)
     before = count.seen
     for archive in read(file):
         try:
@@ -120,6 +124,15 @@ def _read(file: Path, add: _Add, count: _Count) -> None:
         count.tell(file)
     if count.seen == before:
         count.empty.append(one_line(str(file)))
+
+
+def _refuse_own(file: Path) -> None:
+    """Raise `UsageError` for the store in use: to open its file and close it would take its locks."""
+    store = default_path()
+    for suffix in _BESIDE:
+        with suppress(OSError, ValueError):  # it is not there, or can be no file
+            if file.samefile(store.with_name(store.name + suffix)):
+                raise UsageError(f"{file}: it is the store in use, so all of it is here already")
 
 
 @contextmanager

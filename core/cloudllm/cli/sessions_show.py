@@ -36,16 +36,20 @@ def outline(archive: Archive) -> Iterator[str]:
     """A line for each message, cut to fit a terminal; * marks those on the branch in use.
 
     What follows a message stands below it; where there are several ways on, each begins with "-".
+    The number of the message that one follows is told where that is not right above it.
     """
     used = {each.id for each in archive.branch()}
+    before: str | None = None
     columns = listing.columns() if listing.on_terminal() else None
     yield clean(archive.title, one_line=True)
     digits = len(str(len(archive.messages)))
     for each, indent in _in_depth(archive):
         mark = "*" if each.id in used else " "
         text = clean(first_line(each.message.content), one_line=True)
-        noted = state(each.message.status)
+        notes = _after(each, before).strip(), state(each.message.status)
+        noted = ", ".join(filter(None, notes))
         who = f"{SPEAKERS[each.message.role]}{f' ({noted})' if noted else ''}"
+        before = each.id
         row = f"{mark} {each.id:>{digits}} {indent}{who}: {text}"
         yield row if columns is None else cells.cut(row, columns)
 

@@ -48,20 +48,29 @@ def hits(found: Sequence[Hit], *, now: datetime) -> Iterator[str]:
         if hit.entry.key != before:
             key = short[hit.entry.key] if width else hit.entry.key
             title = clean(hit.entry.title, one_line=True)
-            head = _GAP.join((key, moment(hit.created, now if width else None), title))
+            when = moment(hit.created or hit.entry.updated, now if width else None)
+            head = _GAP.join((key, when, title))
             yield cells.cut(head, width) if width else head
         yield _context(hit, width)
         before = hit.entry.key
 
 
 def moment(milliseconds: int, now: datetime | None = None) -> str:
-    """A time since 1970 as local time: short, as seen from `now`, or whole without it."""
+    """A time since 1970 as local time: short, as seen from `now`, or whole without it.
+
+    An unknown time, which is 0, is "-".
+    """
+    if not milliseconds:
+        return "-"
     try:
         time = datetime.fromtimestamp(milliseconds / 1000).astimezone()
     except (OverflowError, ValueError, OSError):
         return "?"
-    if now is None:
-        return f"{time:%Y-%m-%d %H:%M}"
+    return f"{time:%Y-%m-%d %H:%M}" if now is None else _seen(time, now)
+
+
+def _seen(time: datetime, now: datetime) -> str:
+    """A time as it is said at another one."""
     days = (now.date() - time.date()).days
     if days == 0:
         return f"{time:%H:%M}"

@@ -11,14 +11,14 @@ from typing import NamedTuple
 NONE_GIVEN = "no reason given"
 
 _PREFIX = re.compile(
-    r"^\s*(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout|Anthropic\w*)\s*(?::|-)\s*"
-    r"|Error code: \d+(?: - |$))"
+    r"^\s*(?:(?:(?:litellm\.)?\w{0,60}(?:Error|Exception|Timeout|Anthropic\w{0,30})\s*+[:-]\s*+"
+    r"|Error code: \d+(?: - |$))\s*+)+"
 )
 _ESCAPE = r"\\(?:x[0-9a-f]{2}|[\\'nrt])"
 _BYTES = re.compile(rf"""\bb(?:'(?:[ -&(-\[\]-~]|{_ESCAPE})*'|"(?:[ !#-\[\]-~]|{_ESCAPE})*")""")
 """Bytes as Python shows them, and nothing that only looks so."""
 
-_BOILERPLATE = re.compile(r"[\s.]*Handle with `litellm\.\w+`\.*")
+_BOILERPLATE = re.compile(r"(?<![\s.])[\s.]*Handle with `litellm\.\w+`\.*")
 _PAGE = re.compile(r"<(?:!doctype|html|head|body)\b.*", re.IGNORECASE | re.DOTALL)
 _TRACEBACK = "Traceback (most recent call last)"
 _FRAME = re.compile(r"^(?:event|id|retry):.*$|^data: ?", re.MULTILINE)  # of server-sent events
@@ -32,7 +32,9 @@ _MARKED = re.compile(
     r"""|'((?:[^'\\]|\\.)*+)('?))|<message>([^<]+)(<?)""",
     re.IGNORECASE | re.DOTALL,
 )
-_CODE = re.compile(r"""\s*(?:[{\[<]|["'\w]+\s*:\s*[{\["])""")
+_CODE = re.compile(r"""(?:[{<]|\[(?![A-Za-z])|["'\w]+\s*:\s*[{\["])""")  # but [Errno 24] is none
+_HEXADECIMAL = re.compile(r"\\x([0-9a-f]{2})")
+_CUT_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,3}$")
 _SHORTEST = 6  # characters at the end that may be the beginning of a secret
 
 
@@ -52,9 +54,7 @@ def reason(exc: BaseException, chain: Sequence[BaseException]) -> Reason:
         if found.text:
             return _without_traceback(found)
     text = _BYTES.sub(_decoded, str(exc).partition("\nTraceback")[0])
-    text = _BOILERPLATE.sub("", text)
-    while (shorter := _PREFIX.sub("", text, count=1)) != text:
-        text = shorter
+    text = _PREFIX.sub("", _BOILERPLATE.sub("", text))
     return _without_traceback(in_text(text))
 
 
@@ -62,13 +62,14 @@ def in_text(text: str) -> Reason:
     """What this text gives as the reason; nothing if there is none in it."""
     text = _FRAME.sub("", text).strip()
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
-    value = _parsed(text[start:]) if start >= 0 else _parsed(text)
-    if words := _words(value):
+    value = _parsed(text[max(start, 0) :])
+    is_listing = start > 0 and not _holds_object(value)  # a sentence that names what is allowed
+    if not is_listing and (words := _words(value)):
         return Reason(words)
     if text in {"None", "null", "{}", "[]", '""'}:
         return Reason("")
     if found := _MARKED.search(text):
-        words = found[2] or found[4] or found[6] or ""
+        words = found[2] or found[6] or _in_double_quotes(found[4] or "")
         if words.strip():
             cut = not (found[3] or found[5] or found[7])
             return Reason(_unescaped(words), cut=cut)
@@ -120,16 +121,27 @@ def _words(value: object, depth: int = 0) -> str | None:
     return f"{place}: {found}" if found and (place := _place(fields.get("loc"))) else found
 
 
+def _holds_object(value: object) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return any(isinstance(each, Mapping) for each in values)
+
+
 def _place(steps: object) -> str:
     """Which field of the request a message is about, as FastAPI says it."""
-    return ".".join(map(str, steps[1:])) if isinstance(steps, list) else ""
+    named = steps[1:] if isinstance(steps, list) else []
+    return ".".join(str(step) for step in named if isinstance(step, str | int))
+
+
+def _in_double_quotes(words: str) -> str:
+    """The inside of a Python string in single quotes, as it would be in JSON."""
+    return _HEXADECIMAL.sub(r"\\u00\1", words.replace("\\'", "'").replace('"', '\\"'))
 
 
 def _unescaped(words: str) -> str:
     """A JSON string's text, also where it was cut within an escape."""
-    for end in (len(words), words.rfind("\\")):
+    for quoted in (words, _CUT_ESCAPE.sub("", words)):
         try:
-            return str(json.loads(f'"{words[:end]}"', strict=False))
+            return str(json.loads(f'"{quoted}"', strict=False))
         except ValueError:
             continue
     return words

@@ -1,4 +1,4 @@
-"""Conversations taken over from elsewhere: from simonw/llm, from ChatGPT, and from our own files.
+"""Conversations taken over from elsewhere: from simonw/llm, from ChatGPT, from our own files.
 
 The store knows the roles user, assistant and tool. So a system prompt at the beginning of the
 branch in use becomes the archive's; any other is kept as a user message, under the line `[system]`.
@@ -54,8 +54,8 @@ class _Problems:
 def read(path: Path) -> Iterator[Archive]:
     """The conversations in a file, one by one; what it is shows in its content.
 
-    It may be our own JSON or JSONL, ChatGPT's conversations.json or the zip file it comes in, or
-    llm's logs.db. A conversation without any message is left out, and one that stands there twice
+    It may be our own JSON or JSONL or a store of ours, damaged or not, ChatGPT's conversations.json or
+    the zip file it comes in, or llm's logs.db. A conversation without any message is left out, and one that stands there twice
     as it is comes once. One that is broken is passed over, and told of at the end.
 
     Raises:
@@ -68,15 +68,20 @@ def read(path: Path) -> Iterator[Archive]:
 
 def _items(path: Path, kind: Kind) -> Iterator[Item]:
     if kind is Kind.SQLITE:
-        from cloudllm.importing import llm  # noqa: PLC0415 - only for who has one
+        from cloudllm.importing import databases  # noqa: PLC0415 - only for who has one
 
-        return llm.conversations(path)
+        return databases.conversations(path)
     if kind is Kind.ZIP:
         from cloudllm.importing import zipped  # noqa: PLC0415 - only for who has one
 
         return zipped.conversations(path)
     pieces = source.pieces(lambda: path.open("rb"), str(path))
-    return jsonfile.conversations(pieces, str(path))
+    found = jsonfile.conversations(pieces, str(path))
+    if kind is Kind.BYTES:
+        from cloudllm.importing import databases  # noqa: PLC0415 - only for who has one
+
+        return databases.salvaged(path, otherwise=found)
+    return found
 
 
 def _made(items: Iterator[Item]) -> Iterator[Archive]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from cloudllm.archive import Archive
+from cloudllm.errors import UsageError
 from cloudllm.importing.chatgptcontent import Content, content_of
 from cloudllm.importing.models import chatgpt_model_id
 from cloudllm.importing.tree import Node, planted
@@ -37,12 +38,15 @@ def is_conversation(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict) and "mapping" in value
 
 
-def archive_of(conversation: Mapping[str, Any], where: str) -> Archive:
+def archive_of(value: object, where: str) -> Archive:
     """The archive of one conversation; without messages it has none.
 
     Raises:
         UsageError: it is broken; the message begins with `where`.
     """
+    conversation = fields(value, where)
+    if "mapping" not in conversation:
+        raise UsageError(f"{where}: it has no mapping")
     mapping = fields(conversation["mapping"], f"{where}: its mapping")
     nodes = {key: _node(value, f"{where}: message {key}") for key, value in mapping.items()}
     key = text(conversation.get("conversation_id") or conversation.get("id"))

@@ -16,7 +16,9 @@ from cloudllm.importing.values import fields
 Item = tuple[str, Callable[[], Archive]]
 """Where a conversation stands, and what makes its archive or raises `UsageError`: it is broken."""
 
-_FORMS = "cloudllm's JSON or JSONL, ChatGPT's conversations.json or zip file, or llm's logs.db"
+_FORMS = (
+    "cloudllm's JSON, JSONL or store.db, ChatGPT's conversations.json or zip file, or llm's logs.db"
+)
 _VERSION = ("format", "version")
 _USED = (*_VERSION, "conversation", "message", *chatgpt.FIELDS)
 
@@ -31,10 +33,12 @@ def conversations(pieces: Iterator[str], where: str) -> Iterator[Item]:
     start = splitter.peek()
     if start not in ("[", "{"):
         raise unknown(where)
-    values = _listed(splitter, where) if start == "[" else _Objects(splitter, where).values()
+    is_list = start == "["
+    values = _listed(splitter, where) if is_list else _Objects(splitter, where).values()
+    make = chatgpt.archive_of if is_list else _archive
     for number, value in enumerate(values, 1):
         place = f"{where}: conversation {number}"
-        yield place, partial(_archive, value, place)
+        yield place, partial(make, value, place)
     if splitter.peek():
         raise splitter.wrong("nothing should follow here")
 

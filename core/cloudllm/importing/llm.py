@@ -32,6 +32,11 @@ _TURNS = "SELECT * FROM turns WHERE thread_id = ? ORDER BY id"
 _TURN_TO = "SELECT * FROM turns WHERE tip_message_hash = ? ORDER BY id"
 
 
+def is_llms(log: Log) -> bool:
+    """Is it a log of llm's?"""
+    return not log.tables.isdisjoint(table for table, _ in _KEYS)
+
+
 def conversations(path: Path) -> Iterator[jsonfile.Item]:
     """The conversations in a database, the oldest first, each made when it is asked for.
 
@@ -39,7 +44,7 @@ def conversations(path: Path) -> Iterator[jsonfile.Item]:
         UsageError: it cannot be read, or it is not llm's.
     """
     with logsdb.opened(path) as log:
-        if log.tables.isdisjoint(table for table, _ in _KEYS):
+        if not is_llms(log):
             raise jsonfile.unknown(log.where)
         found = {text(row["id"]) for table, sql in _KEYS for row in log.rows(sql, of=table)}
         for key in sorted(found - {""}):

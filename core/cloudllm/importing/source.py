@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from cloudllm.errors import UsageError
+from cloudllm.importing import logsdb
+from cloudllm.importing.pages import MAGIC
 
 _PIECE = 2**16
-_SQLITE = b"SQLite format 3\0"
+_START = 4_096
 _ZIP = b"PK\x03\x04"
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -31,10 +33,11 @@ class Kind(Enum):
     SQLITE = auto()
     ZIP = auto()
     TEXT = auto()
+    BYTES = auto()
 
 
 def kind_of(path: Path) -> Kind:
-    """What the file is; text is what it may be if nothing speaks against it.
+    """What the file is; text is what it may be if nothing speaks against it, as a null byte does.
 
     Raises:
         UsageError: it cannot be read, is empty, or is no file at all.
@@ -46,12 +49,14 @@ def kind_of(path: Path) -> Kind:
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path}: it is no regular file")
         with path.open("rb") as file:
-            start = file.read(len(_SQLITE))
-    if not start:
-        raise UsageError(f"{path}: it is empty")
-    if start == _SQLITE:
+            start = file.read(_START)
+        if not start and not logsdb.has_log(path):
+            raise UsageError(f"{path}: it is empty")
+    if start.startswith(MAGIC):
         return Kind.SQLITE
-    return Kind.ZIP if start.startswith(_ZIP) else Kind.TEXT
+    if start.startswith(_ZIP):
+        return Kind.ZIP
+    return Kind.BYTES if b"\0" in start or not start else Kind.TEXT
 
 
 def pieces(open_file: Callable[[], AbstractContextManager[IO[bytes]]], where: str) -> Iterator[str]:

@@ -90,6 +90,7 @@ class ChatApp:
         self._picker: Picker | None = None
         self._indicator: Row | None = None
         self._held: list[str] = []
+        self._is_drawn = False
         self._status = status
         self._queued = queued
         self.editor = DraftBuffer(
@@ -140,14 +141,15 @@ class ChatApp:
         """How many rows the live region may have."""
         return max(1, self.application.output.get_size().rows - _OTHER_ROWS)
 
-    async def run(self, started: Callable[[], None]) -> None:
-        """Show the prompt, call `started`, and go on until `exit`."""
+    async def run(self, started: Callable[[], None]) -> bool:
+        """Show the prompt, call `started`, and go on until `exit`; is the terminal still there?"""
         self.application.output.write_raw(_ERASE_LINE)
         try:
             with suspendable(self.application, self._shells_modes):
                 await self.application.run_async(pre_run=started, set_exception_handler=False)
-        except EOFError:  # the terminal is gone
-            return
+        except EOFError:
+            return False
+        return True
 
     def exit(self) -> None:
         """End `run`; harmless when it has ended."""
@@ -277,13 +279,15 @@ class ChatApp:
         return [self._indicator, *queued]
 
     def _owns_terminal(self) -> bool:
-        """Is the screen ours? Not before the start, after the end, or under an editor outside."""
+        """Is the screen ours? Not before it is drawn, after the end, or under an editor outside."""
         app = self.application
         # prompt_toolkit tells nobody else that it runs another program in the terminal.
-        return app.is_running and not app.is_done and not app._running_in_terminal  # noqa: SLF001
+        is_running = app.is_running and not app.is_done and not app._running_in_terminal  # noqa: SLF001
+        return self._is_drawn and is_running
 
     def _write_held(self, _application: Application[None]) -> None:
-        """Show what came while another program had the terminal."""
+        """Show what came while another program had the terminal, or keys that were typed ahead."""
+        self._is_drawn = True
         if self._held and self._owns_terminal():
             asyncio.get_running_loop().call_soon(self.commit, [])
 

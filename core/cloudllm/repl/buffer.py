@@ -48,6 +48,7 @@ class DraftBuffer(Buffer):
         self.hidden = False
         self._aside: tuple[str, bool] | None = None
         self._ahead: list[tuple[str, bool]] | None = None
+        self._sent = ""  # what the editor outside has, and this one is to have no more
         self._hint = hint
         self._suggestions = Suggestions()
         super().__init__(
@@ -102,10 +103,30 @@ class DraftBuffer(Buffer):
 
     def take_off(self, draft: str) -> None:
         """Take a draft away that stands first, on lines of its own; what follows it stays."""
-        whole = f"{self.draft}\n"
-        if whole.startswith(f"{draft}\n"):
-            rest = self.folds.refold(whole[len(draft) + 1 : -1])
-            self.document = Document(rest, len(rest))
+        if self._ahead is not None:
+            self._take_off_outside(draft)
+        elif self._aside is not None:
+            self._aside = self._without(self._aside[0], draft), self._aside[1]
+            self.on_text_changed.fire()
+        else:
+            behind = len(self.text) - self.cursor_position
+            rest = self._without(self.text, draft)
+            self.document = Document(rest, max(0, len(rest) - behind))
+
+    def _take_off_outside(self, draft: str) -> None:
+        """Do so where the editor outside is open, in which it may stand, too."""
+        if self._ahead:
+            text, refused = self._ahead.pop()
+            rest = without(text, draft)
+            self._ahead += [(rest, refused)] if rest else []
+            self.on_text_changed.fire()
+        else:
+            self._sent = draft
+
+    def _without(self, text: str, draft: str) -> str:
+        whole = self.folds.expand(text)
+        rest = without(whole, draft)
+        return text if rest == whole else self.folds.refold(rest)
 
     def lay_aside(self) -> None:
         """Make room for the answer to a question."""
@@ -213,6 +234,8 @@ class DraftBuffer(Buffer):
             text = self.folds.refold(self.text, marks)
             self.document = Document(text, len(text))
         ahead, self._ahead = self._ahead or [], None
+        sent, self._sent = self._sent, ""
+        self.take_off(sent)
         for draft, refused in ahead:
             self.put_ahead(draft, refused=refused)
 
@@ -236,6 +259,12 @@ def to_keep(draft: str, was_refused: bool = False) -> str:  # noqa: FBT001, FBT0
     """A draft as it may be kept on disk; "" if it may not, as `DraftBuffer.to_keep` says."""
     is_private = was_refused or draft.startswith((" ", "\t")) or holds_secret(draft)
     return draft if draft.strip() and not is_private else ""
+
+
+def without(draft: str, first: str) -> str:
+    """What follows another draft that it begins with, on lines of its own; or else all of it."""
+    begins = bool(first) and f"{draft}\n".startswith(f"{first}\n")
+    return draft[len(first) + 1 :] if begins else draft
 
 
 def _adds_letter(older: tuple[str, int], newer: str) -> bool:

@@ -28,7 +28,12 @@ if TYPE_CHECKING:  # they take a while, and the first prompt comes before them
 
 _MOMENT = 0.5  # seconds
 _SAVING = 1.0  # seconds that the end waits for what is not on disk yet
+_CLOSING = 0.1  # seconds that it waits for the ledger to be closed
 _OPENING = Opening()
+_NOT_SAVED = (
+    "Not all that was said is saved. /save FILE writes this conversation elsewhere; to leave all"
+    " the same, do so again."
+)
 
 
 class Chat(Served):
@@ -49,6 +54,7 @@ class Chat(Served):
         self.opening = opening
         self.ready = asyncio.Event()
         self.leaving = False
+        self._warned = False
         self.person = False  # somebody sits there, and the chat may do things beside
         self._chores: set[asyncio.Future[None]] = set()
         self.begun = False  # something was sent, or taken up
@@ -123,11 +129,26 @@ class Chat(Served):
             chore.cancel()
         if self._engine is not None:
             await in_thread(partial(self._engine.hooks.finish, patience))
-        if self.shelf is not None:
+            await in_thread(partial(self._engine.accounts.close, _CLOSING))
+        if self.shelf is not None:  # the last to close its file, which is whole then
             await in_thread(partial(self.shelf.close, _SAVING))
         if self._program is not None:
             self.registry.plugins.close()
             await asyncio.sleep(0)  # the notices come by way of the loop
+
+    def may_leave(self) -> bool:
+        """May the chat end? A person is told first, once, if what was said could not be saved."""
+        unsaved = self.shelf is not None and self.shelf.journal.cannot_save
+        if self._warned or not (self.person and unsaved):
+            return True
+        self._warned = True
+        self.screen.notice(_NOT_SAVED)
+        return False
+
+    def break_off(self) -> None:
+        """The program is ended from outside: the next chat offers to go on with what is under way."""
+        if self.shelf is not None:
+            self.shelf.journal.break_off()
 
     async def settle(self, plugin: Plugin) -> None:
         """Let a plugin deal with the last reply before it is asked of it; for a moment at most."""

@@ -28,12 +28,13 @@ class Choice:
     """One of them; all of it may be foreign text.
 
     name   what it is called
-    note   a few words beside its name
+    note   a few words beside its name, and `short` what stands there where they have no room
     place  what else is said of it once it is looked at
     """
 
     name: str
     note: str = ""
+    short: str = ""
     place: str = ""
 
 

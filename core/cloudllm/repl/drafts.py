@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloudllm.errors import StoreError
-from cloudllm.repl.buffer import DraftBuffer
+from cloudllm.errors import StoreDamaged, StoreError
+from cloudllm.repl.buffer import DraftBuffer, without
 from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:  # they take a while, and the first key comes before them
@@ -68,9 +68,9 @@ class DraftJournal:
     def was_sent(self, draft: str) -> None:
         """Take this off the beginning of what came back: the conversation has it already."""
         self._sent = draft
-        self._found = _without(self._found, draft)
+        self._found = without(self._found, draft)
         came_back, self._came_back = self._came_back, ""
-        if came_back and _begins(came_back, draft):
+        if without(came_back, draft) != came_back:
             self._editor.take_off(draft)
 
     async def finish(self) -> bool:
@@ -79,7 +79,9 @@ class DraftJournal:
             self._watching.cancel()
         if self._is_loaded:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._write(), _ENDING)
+                async with asyncio.timeout(_ENDING):
+                    await self._write()
+                    await in_thread(self._drafts.close, self._worker.put)
         return bool(self._kept)
 
     async def _watch(self) -> None:
@@ -110,7 +112,7 @@ class DraftJournal:
         except StoreError as error:
             found = ""
             self._fail(error)
-        self._kept, self._found = found, _without(found, self._sent)
+        self._kept, self._found = found, without(found, self._sent)
 
     def _bring_back(self) -> None:
         if self._found and not self._editor.is_answer:
@@ -134,17 +136,11 @@ class DraftJournal:
             self._pause = _PERIOD * (1 + len(draft) // _HUGE)
 
     def _fail(self, error: StoreError) -> None:
-        self._pause = _AFTER_FAILURE
         self._changed.set()  # it is tried again, also if nothing more is typed
+        if isinstance(error, StoreDamaged):  # there is a new file to write into
+            self._tell(str(error))
+            return
+        self._pause = _AFTER_FAILURE
         if not self._has_failed:
             self._has_failed = True
             self._tell(f"What you write is not kept against a crash: {error}")
-
-
-def _begins(draft: str, with_draft: str) -> bool:
-    """Does a draft begin with this one, on lines of its own?"""
-    return bool(with_draft) and f"{draft}\n".startswith(f"{with_draft}\n")
-
-
-def _without(draft: str, first: str) -> str:
-    return draft[len(first) + 1 :] if _begins(draft, first) else draft

@@ -48,6 +48,11 @@ class InputHistory(History):
         self._limit = limit
         self._noticed = False
 
+    @property
+    def in_memory(self) -> bool:
+        """Could the file not be used, so that nothing is there next time?"""
+        return self._noticed
+
     def append_string(self, string: str) -> None:
         """Add an entry to memory and to the file."""
         if not self._loaded:  # else the later load would drop what is in memory alone

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from cloudllm import paths, streams
 from cloudllm.early import EarlyTerminal
-from cloudllm.errors import BudgetExceeded, CloudLLMError, MissingKey, Refused, UsageError
+from cloudllm.errors import BudgetExceeded, CloudLLMError, Refused
 from cloudllm.repl import later
 from cloudllm.repl.app import ChatApp
+from cloudllm.repl.beginning import Beginning
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.completion import ChatCompleter
 from cloudllm.repl.drafts import DraftJournal
-from cloudllm.repl.early_settings import EarlySettings
+from cloudllm.repl.early_settings import EarlySettings, may_be_private
 from cloudllm.repl.history import InputHistory
 from cloudllm.repl.keys import ChatKeys
 from cloudllm.repl.lines import one_line, rows
@@ -42,10 +43,6 @@ if TYPE_CHECKING:  # they take a while, and the first key comes before them
     from cloudllm.repl.turnview import TurnView
 
 _OPENING = Opening()
-_OPENING_WAIT = 1.0  # seconds
-
-_HEAD_START = 0.3
-"""Seconds that the store has to itself before litellm is imported, which takes the processor."""
 
 _TWICE = 2.0
 """Seconds within which a second Ctrl-C on an empty editor leaves."""
@@ -91,16 +88,13 @@ class TerminalChat(TerminalScreen):
             terminal=terminal,
         )
         self._queue = Queue()
+        self._beginning = Beginning(self._chat, self, self._renew_status)
         self._unsent = Unsent(self._app, self._queue, self._grammar, self.notice)
         self._journal = DraftJournal(self._app.editor, self.notice, self._unsent.under_way)
         self._hints = hints(self._grammar)
         self._row = StatusRow()
         self._keeper: StatusKeeper | None = None
         self._turn: asyncio.Task[None] | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._opened = False
-        self._declined = False
         self._view: TurnView
         self._first_interrupt = -_TWICE
         self._failure: CloudLLMError | None = None
@@ -113,18 +107,36 @@ class TerminalChat(TerminalScreen):
             loop.add_signal_handler(number, self._leave_with, 128 + number)
         loop.set_exception_handler(self._stray)
         work: list[asyncio.Task[None]] = []
-        await self._app.run(lambda: work.append(asyncio.ensure_future(self._guard_work())))
+        is_there = await self._app.run(
+            lambda: work.append(asyncio.ensure_future(self._guard_work()))
+        )
+        if self._code or not is_there:
+            self._chat.break_off()
         ended = await self._end(work)
         comes_back = await self._journal.finish()
         await self._chat.close(patience=_ENDING if ended else 0.0)
         self._app.print()
-        self._history.decide(private=self._chat.private)
-        self._unsent.leave(comes_back=comes_back, private=self._chat.private)
+        private = self._is_private
+        self._history.decide(private=private)
+        self._unsent.leave(
+            comes_back=comes_back, private=private, in_memory=self._history.in_memory
+        )
         from cloudllm.repl.farewell import farewell  # noqa: PLC0415 - nothing is needed before
 
         if line := farewell(self._chat):
             self._app.print(*rows(line, DIM, self._app.columns))
         return self._code, self._failure
+
+    @property
+    def _is_private(self) -> bool:
+        """Is nothing to be kept? So it is, too, where the settings could not be read to the end."""
+        chat = self._chat
+        if chat.private or chat.ready.is_set():
+            return chat.private
+        given = chat.flags.get("history.private")
+        return may_be_private(
+            os.environ if given is None else {"CLOUDLLM_HISTORY__PRIVATE": str(given)}
+        )
 
     async def _end(self, work: list[asyncio.Task[None]]) -> bool:
         """Stop a turn, if one is under way, as Ctrl-C does: what came stays on the screen."""
@@ -135,7 +147,8 @@ class TerminalChat(TerminalScreen):
             await asyncio.wait(work, timeout=_ENDING)
         if self._keeper is not None:
             self._keeper.close()
-        for task in filter(None, (*work, self._opening)):
+        self._beginning.cancel()
+        for task in work:
             task.cancel()
         return turn is not None
 
@@ -182,8 +195,7 @@ class TerminalChat(TerminalScreen):
         if command:
             self.submit(command)
         else:
-            self._declined = True
-            self._connecting = asyncio.ensure_future(self._connect())
+            self._beginning.decline()
 
     def interrupt(self) -> None:
         """Stop the reply; or else have back what waits; or else clear the editor; or else leave."""
@@ -203,8 +215,9 @@ class TerminalChat(TerminalScreen):
             self.notice("Press Ctrl-C again, or Ctrl-D, to leave.")
 
     def leave(self) -> None:
-        """End the chat."""
-        self._app.exit()
+        """End the chat, if nothing is lost by it that the person does not know of."""
+        if self._chat.may_leave():
+            self._app.exit()
 
     # What the chat shows.
 
@@ -217,10 +230,12 @@ class TerminalChat(TerminalScreen):
         self._view.event(event)
 
     def recall(self, turn: Sequence[Message]) -> None:
-        """Show a turn again; its message is no draft, even if a crash has left it as one, too."""
+        """Show a turn again; if a crash has cut it, it may have left its message as a draft, too."""
         from cloudllm.repl.recall import recall  # noqa: PLC0415 - after the first prompt
+        from cloudllm.store.recovery import WHY  # noqa: PLC0415 - see above
 
-        self._journal.was_sent(self._grammar.encode(turn[0].content))
+        if turn[-1].error == WHY:  # a draft that says what was answered is one to send again
+            self._journal.was_sent(self._grammar.encode(turn[0].content))
         self._echo(UserText(turn[0].content))
         recall(self._app, self._dressed(), turn, markdown=self._chat.settings.repl.markdown)
 
@@ -245,43 +260,18 @@ class TerminalChat(TerminalScreen):
         if not self._chat.private:
             self._journal.start()
         await in_thread(later.import_more)
-        from cloudllm import gateway  # noqa: PLC0415 - after the first prompt
-        from cloudllm.repl import render  # noqa: PLC0415 - see above
-        from cloudllm.repl.statuskeeper import StatusKeeper  # noqa: PLC0415 - see above
+        from cloudllm.repl.statuskeeper import StatusKeeper  # noqa: PLC0415 - after the first prompt
 
         self._dressed()
         self._keeper = StatusKeeper(self._chat, self._row, self._app.refresh)
         self._keeper.renew()
-        self._opening = asyncio.ensure_future(self._open())
-        await asyncio.wait([self._opening], timeout=_HEAD_START)
-        gateway.preload()
-        render.preload()
-        loading = asyncio.ensure_future(self._chat.load_plugins())
-        loading.add_done_callback(self._renew_status)
-        await asyncio.wait([self._opening], timeout=self._patience)
-        self._opened = True
-        self._connecting = asyncio.ensure_future(self._connect())
+        await self._beginning.open()
+        self._beginning.connect()
         while not self._chat.leaving:
             submission = await self._queue.next()
-            self._connecting.cancel()  # the turn makes its own, and Ctrl-C can stop that one
+            self._beginning.stop_connecting()
             await self._take_turn(submission)
-        loading.cancel()
-        self.leave()
-
-    async def _open(self) -> None:
-        """Begin with the conversation that is wanted; what is sent meanwhile waits for it."""
-        try:
-            await self._chat.open(person=True)
-        except UsageError as error:
-            self.notice(f"{error.message[:1].upper()}{str(error)[1:].rstrip('.')}.")
-        except Exception as error:  # noqa: BLE001 - a new conversation begins all the same
-            self.error(one_line(error))
-        self._renew_status()
-
-    @property
-    def _patience(self) -> float | None:
-        """Seconds that the first message waits for the opening, if the store is slow."""
-        return _OPENING_WAIT if self._chat.opening == _OPENING else None
+        self._app.exit()
 
     def _dressed(self) -> Theme:
         """The theme that is chosen; the app wears it from now on."""
@@ -295,25 +285,6 @@ class TerminalChat(TerminalScreen):
         self._app.dress(chosen)
         self._error_look = chosen.look("error").sgr
         return chosen
-
-    async def _connect(self) -> None:
-        """Make the client before it is needed, so that a missing key is said at once."""
-        try:
-            await self._chat.connect()
-            self._renew_status()
-        except MissingKey as error:
-            await self._offer_ways(error)
-        except Exception as error:  # noqa: BLE001 - a provider may raise anything
-            self.error(one_line(error))
-
-    async def _offer_ways(self, error: MissingKey) -> None:
-        """Offer ways to begin without this key, once, to a person who has chosen no model yet."""
-        from cloudllm.repl import onboarding  # noqa: PLC0415 - after the first prompt
-
-        if self._declined or not onboarding.is_first_start(self._chat):
-            self.error(error)
-        else:
-            await onboarding.offer(self._chat, error.message)
 
     async def _take_turn(self, submission: Submission) -> None:
         from cloudllm.repl.commands import submit  # noqa: PLC0415 - after the first prompt
@@ -384,20 +355,20 @@ class TerminalChat(TerminalScreen):
 
     def _leave_with(self, code: int) -> None:
         self._code = code
-        self.leave()
+        self._app.exit()
 
     def _status(self, columns: int) -> str:
         self._row.hints = _TAKES_BACK if self._queued(columns) else self._hints
         self._row.mode = self._app.mode
         return self._row.text(columns)
 
-    def _renew_status(self, _done: object = None) -> None:
+    def _renew_status(self) -> None:
         if self._keeper is not None and not self._chat.leaving:
             self._keeper.renew()
 
     def _queued(self, columns: int) -> Sequence[str]:
         """What waits for the reply, or for the settings; not what is taken up in this moment."""
-        busy = self._turn is not None or not self._opened
+        busy = self._turn is not None or not self._beginning.is_open
         return self._queue.rows(columns) if busy else ()
 
 

@@ -16,7 +16,7 @@ from prompt_toolkit.layout import Dimension, FormattedTextControl, Window
 from cloudllm.errors import CloudLLMError
 from cloudllm.repl.cells import cut, width
 from cloudllm.repl.choices import Choice, Peek
-from cloudllm.repl.fuzzy import best
+from cloudllm.repl.fuzzy import best_of_words
 from cloudllm.repl.input import LINES
 from cloudllm.repl.lines import wrapped
 from cloudllm.repl.render.sanitize import clean
@@ -25,8 +25,8 @@ _MARK, _NO_MARK = "▸ ", "  "
 _MOST = 12
 """Rows of the list."""
 
-_LEAST_NAME = 16
-"""Cells of a name beside which a note is still shown."""
+_LEAST_NAME = 32
+"""Cells of a name that no note takes away."""
 
 _LONGEST = 400
 """Characters of a text that are looked at; of what is typed, too."""
@@ -124,7 +124,7 @@ class Picker:
 
     def _narrow(self, typed: str) -> None:
         self._typed = typed
-        self._found = best(typed.strip(), range(len(self._choices)), self._searched)
+        self._found = best_of_words(typed, range(len(self._choices)), self._searched)
         self._at = self._top = 0
         self._look()
 
@@ -200,16 +200,26 @@ class Picker:
     def _row(self, index: int, columns: int) -> StyleAndTextTuples:
         choice = self._choices[index]
         is_chosen = index == self._found[self._at]
-        note = clean(choice.note, one_line=True, limit=_LONGEST)
-        room = columns - width(_MARK) - width(note) - 2
-        if room < _LEAST_NAME:
-            note, room = "", columns - width(_MARK)
-        name = cut(clean(choice.name, one_line=True, limit=_LONGEST), room)
+        name, note = self._name(choice), self._note(choice, columns)
+        room = columns - width(_MARK) - (width(note) + 2 if note else 0)
+        name = cut(name, room)
         look = "bold" if is_chosen else ""
         row: StyleAndTextTuples = [(look, f"{_MARK if is_chosen else _NO_MARK}{name}")]
         if note:
             row.append(("class:dim", f"{' ' * (room - width(name) + 2)}{note}"))
         return row
+
+    def _name(self, choice: Choice) -> str:
+        return clean(choice.name, one_line=True, limit=_LONGEST)
+
+    def _note(self, choice: Choice, columns: int) -> str:
+        """What stands beside the name: as much as leaves that the room it needs."""
+        least = min(width(self._name(choice)), _LEAST_NAME)
+        for words in (choice.note, choice.short):
+            note = clean(words, one_line=True, limit=_LONGEST)
+            if columns - width(_MARK) - width(note) - 2 >= least:
+                return note
+        return ""
 
     def _preview(self, columns: int) -> list[str]:
         """What more is known of the choice, in as many rows as it always takes."""
@@ -217,7 +227,10 @@ class Picker:
         if not self._found or not most:
             return [""] * most
         index = self._found[self._at]
-        place = clean(self._choices[index].place, one_line=True, limit=_LONGEST)
+        choice = self._choices[index]
+        is_told = self._note(choice, columns) == clean(choice.note, one_line=True, limit=_LONGEST)
+        words = choice.place if is_told else f"{choice.note} · {choice.place}"
+        place = clean(words, one_line=True, limit=_LONGEST)
         text = " ".join(self._known.get(index, "")[:_LONGEST].split())
         more = clean(text, one_line=True, limit=_LONGEST)
         rows = ["", place, *wrapped(more, columns)] if most > 2 else [place, more]  # noqa: PLR2004

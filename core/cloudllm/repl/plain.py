@@ -64,6 +64,10 @@ class PlainChat:
         """Say that Ctrl-C has ended it."""
         self._screen.stopped(self._chat.kept)
 
+    def break_off(self) -> None:
+        """A signal ends it."""
+        self._chat.break_off()
+
     async def run(self) -> int:
         """Read to the end, or to `/quit`, or to the first turn that fails in a pipe."""
         try:
@@ -258,7 +262,7 @@ def converse(
 ) -> int:
     """Hold a plain chat over these lines; gives the exit code."""
     chat = PlainChat(make_chat, lines, name=name, interactive=interactive)
-    return _run(chat.run(), chat.stopped)
+    return _run(chat.run(), chat.stopped, chat.break_off)
 
 
 def ask(make_chat: Callable[[PlainScreen], Chat], text: str, *, as_json: bool = False) -> int:
@@ -279,7 +283,7 @@ def ask(make_chat: Callable[[PlainScreen], Chat], text: str, *, as_json: bool = 
             await chat.close(patience=_PATIENCE)
 
     try:
-        return _run(turn(), lambda: screen.stopped(chat.kept))
+        return _run(turn(), lambda: screen.stopped(chat.kept), chat.break_off)
     except Exception as error:  # noqa: BLE001 - a person, or a program, gets one line
         screen.error(one_line(error))
         return screen.code
@@ -291,7 +295,7 @@ def _one_shot_code(reply: Message) -> int:
     return PartialReply.exit_code if cut else 0
 
 
-def _run(main: Awaitable[int], stopped: Callable[[], None]) -> int:
+def _run(main: Awaitable[int], stopped: Callable[[], None], break_off: Callable[[], None]) -> int:
     ended: list[int] = []
 
     async def entry() -> int:
@@ -300,6 +304,7 @@ def _run(main: Awaitable[int], stopped: Callable[[], None]) -> int:
 
         def end(number: int) -> None:
             ended.append(number)
+            break_off()
             if task is not None:
                 task.cancel()
 

@@ -24,7 +24,9 @@ UNTITLED = "(no title)"
 
 
 def moment(milliseconds: int, now: datetime | None = None) -> str:
-    """When that was, as a person says it; the time is in milliseconds since 1970."""
+    """When that was, as a person says it; milliseconds since 1970, and 0 is unknown."""
+    if not milliseconds:
+        return "-"
     now = now or datetime.now().astimezone()
     then = datetime.fromtimestamp(milliseconds / 1000).astimezone()
     if then.date() == now.date():
@@ -52,13 +54,17 @@ def summary(entry: Entry) -> str:
 def choice(entry: Entry) -> Choice:
     """A conversation to choose."""
     return Choice(
-        name=entry.title or UNTITLED, note=summary(entry), place=entry.folder or "(no folder)"
+        name=entry.title or UNTITLED,
+        note=summary(entry),
+        short=moment(entry.updated).partition(" ")[0],
+        place=entry.folder or "(no folder)",
     )
 
 
 def hit_lines(number: int, hit: Hit, columns: int | None = None) -> str:
     """A message that was found: which conversation, and in a second line the words around the hit."""
-    which = row(number, Choice(name=title(hit.entry), note=moment(hit.created)), columns)
+    when = moment(hit.created or hit.entry.updated)
+    which = row(number, Choice(name=title(hit.entry), note=when), columns)
     who = SPEAKERS[Role(hit.role)].lower()
     room = (columns or _ROW) - _INDENT - len(f"{who}: ")
     before = _end(hit.before, room // 2)

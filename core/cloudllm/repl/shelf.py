@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloudllm.archive import Archive
 from cloudllm.errors import StoreDamaged, StoreError, UsageError
-from cloudllm.store.conversations import Conversations, Entry, Loaded
+from cloudllm.store.conversations import Conversations, Entry, Loaded, Tree
 from cloudllm.store.database import default_path
 from cloudllm.store.journal import Journal
 
@@ -91,7 +91,36 @@ class Shelf:
         key = self.journal.key
         if key is None:
             raise UsageError("nothing has been said yet")
-        return await self.journal.ask(lambda conversations: conversations.find(key))
+        entries = await self.journal.ask(Conversations.entries)
+        found = next((entry for entry in entries if entry.key == key), None)
+        if found is None:
+            raise UsageError("this conversation is not on disk yet")
+        return found
+
+    async def tree(self) -> Tree:
+        """All messages of that conversation, with the branch on which this chat is.
+
+        Raises:
+            UsageError: nothing of it is on disk yet.
+        """
+        entry, here = await self.current(), await self.journal.place()
+        tree = await self.journal.ask(lambda conversations: conversations.tree(entry.id))
+        return tree.seen_from(here)
+
+    async def fork(self, end: int | None = None) -> Entry:
+        """Copy this chat's branch, or so many messages of its history, into a new conversation.
+
+        Raises:
+            UsageError: there is nothing on it.
+        """
+        entry, last = await self.current(), await self.journal.place(end)
+        if last is None:
+            raise UsageError(
+                "there is nothing to copy: all that was said was taken back",
+                advice="/tree leads back to it",
+            )
+        folder = self.folder
+        return await self.journal.ask(lambda found: found.fork(entry.id, last, folder=folder))
 
     async def load(self, entry_id: int) -> Loaded:
         """The branch in use, for the chat to go on with: what is said then follows it on disk.
@@ -114,8 +143,8 @@ class Shelf:
         """The conversation that the chat holds, with all its branches; `None` if there is none."""
         if self.journal.key is None:
             return None
-        entry = await self.current()
-        return await self.journal.ask(lambda conversations: conversations.archive(entry.id))
+        entry, here = await self.current(), await self.journal.place()
+        return await self.journal.ask(lambda conversations: conversations.archive(entry.id, here))
 
     async def search(self, words: str, *, limit: int) -> list[Hit]:
         """Messages of any conversation with these words, so many at most, the newest first."""

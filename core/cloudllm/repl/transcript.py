@@ -13,6 +13,7 @@ from cloudllm.repl.wording import state
 from cloudllm.words import one_line
 
 _FIRST = 60  # characters of a message's first line
+_WAITS = "no reply yet"
 
 SPEAKERS = {
     Role.USER: "You",
@@ -25,10 +26,14 @@ SPEAKERS = {
 
 @dataclass(frozen=True, slots=True)
 class SpokenTurn:
-    """A user's message and all that came of it; `number` counts from 1."""
+    """A user's message and all that came of it; `number` counts from 1.
+
+    If it `waits`, no reply has come to it.
+    """
 
     number: int
     messages: tuple[Message, ...]
+    waits: bool = False
 
     @property
     def text(self) -> str:
@@ -48,14 +53,17 @@ class CodeBlock(NamedTuple):
     code: str
 
 
-def turns(history: Sequence[Message]) -> list[SpokenTurn]:
-    """The turns of a conversation."""
+def turns(history: Sequence[Message], unanswered: str = "") -> list[SpokenTurn]:
+    """The turns of a conversation; the last one may be a message that has no reply."""
     starts = [at for at, message in enumerate(history) if message.role is Role.USER]
     ends = [*starts[1:], len(history)][: len(starts)]
-    return [
+    found = [
         SpokenTurn(number, tuple(history[start:end]))
         for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
     ]
+    if unanswered:
+        found.append(SpokenTurn(len(found) + 1, (Message(Role.USER, unanswered),), waits=True))
+    return found
 
 
 def last_turn(history: Sequence[Message]) -> tuple[Message, ...]:
@@ -74,7 +82,8 @@ def overview(spoken: Iterable[SpokenTurn], columns: int | None = None) -> str:
 
 def in_full(turn: SpokenTurn) -> str:
     """All of a turn, each message under its name."""
-    return "\n\n".join(f"{_speaker(each)}:\n{_content(each)}" for each in turn.messages)
+    said = [f"{_speaker(each)}:\n{_content(each)}" for each in turn.messages]
+    return "\n\n".join([*said, *([f"[{_WAITS}]"] if turn.waits else [])])
 
 
 @lru_cache(maxsize=1)  # while "/copy code" is typed, it is asked at each key
@@ -103,7 +112,7 @@ def _brief(turn: SpokenTurn) -> Iterator[str]:
     for place, message in enumerate(turn.messages):
         number = "" if place else str(turn.number)
         marks = [] if place or not turn.pinned else ["pinned"]
-        marks += filter(None, [state(message.status)])
+        marks += filter(None, [state(message.status), _WAITS if turn.waits else ""])
         noted = f"  ({', '.join(marks)})" if marks else ""
         name = SPEAKERS[message.role].lower()
         yield f"{number:>3}  {name:<9}  {first_line(message.content)}{noted}"

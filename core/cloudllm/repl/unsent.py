@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from cloudllm.repl.app import ChatApp
 from cloudllm.repl.buffer import to_keep
 from cloudllm.repl.queue import Queue, Submission
+from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.secrets import without_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
 
@@ -55,16 +56,22 @@ class Unsent:
         answered = kept or isinstance(submission.means, Command)
         self._give(waited if answered else [submission.means, *waited], refused=refused)
 
-    def leave(self, *, comes_back: bool, private: bool) -> None:
+    def leave(self, *, comes_back: bool, private: bool, in_memory: bool) -> None:
         """Leaving: what was not sent can be recalled from the history, where the queue is already.
 
-        `comes_back` says that the draft is on disk; of a `private` chat nothing is.
+        `comes_back` says that the draft is on disk; of a `private` chat nothing is. What the history
+        has `in_memory` alone stays on the screen.
         """
         editor = self._app.editor
         kept = bool(editor.draft.strip()) and editor.keep_unsent()
         if comes_back:
             self._app.print("What stood in the editor is there again next time.")
-        elif not private and (kept or self._queue):
+        elif private or not (kept or self._queue):
+            return
+        elif in_memory:
+            text = "\n".join(filter(None, (self.under_way(), editor.to_keep())))
+            self._app.print("What was not sent could not be kept:", *clean(text).split("\n"))
+        else:
             self._app.print("What was not sent is in the input history: press Up next time.")
 
     def _give(self, returned: Sequence[Command | UserText], *, refused: bool = False) -> None:

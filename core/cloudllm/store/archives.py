@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudllm.archive import Archive, ArchivedMessage
 from cloudllm.errors import UsageError
-from cloudllm.messages import Role
+from cloudllm.messages import Message, Role
 from cloudllm.store import entries, growth, naming, rows, titles
 from cloudllm.words import one_line
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-_CONVERSATION = """
-    SELECT key, title, created, updated, folder, model, system_prompt, origin, head
-    FROM conversation WHERE id = ?
-"""
+HEADING = "key, title, created, updated, folder, model, system_prompt, origin, head"
+"""What is known of a conversation beside its messages."""
+
+_CONVERSATION = f"SELECT {HEADING} FROM conversation WHERE id = ?"  # noqa: S608 - our own words
 _KNOWN = "SELECT id FROM conversation WHERE key = ?1 OR origin = ?2 ORDER BY key != ?1 LIMIT 1"
 _HEAD = "UPDATE conversation SET head = ? WHERE id = ?"
 _BRANCH = "UPDATE conversation SET model = ?, system_prompt = ? WHERE id = ?"
-_DATE = """
-    UPDATE conversation SET updated = max(created, updated, ?), used = max(used, ?) WHERE id = ?
-"""
+_DATE = "UPDATE conversation SET updated = max(created, updated, ?) WHERE id = ?"
+_FORKS = "SELECT title FROM conversation WHERE instr(title, '(fork')"
 _LONGEST_KEY = 200
 _DIGITS = 20  # of a key that stands for a name
 _LONGEST_NAME = 4_096  # characters
-_FORK = " (fork)"
 
 
-def taken_out(connection: Connection, conversation: int) -> Archive:
-    """All of it but what is still coming in; messages are numbered in the order they came in."""
+def taken_out(connection: Connection, conversation: int, last: int | None = None) -> Archive:
+    """All of it but what is still coming in; messages are numbered in the order they came in.
+
+    With `last` the branch in use is the one that ends with that message.
+    """
     row = connection.execute(_CONVERSATION, (conversation,)).fetchone()
     if row is None:
         raise UsageError("There is no such conversation any more")
-    key, title, created, updated, folder, model, system_prompt, origin, head = row
     found = connection.execute(rows.ALL, (conversation,)).fetchall()
-    names = {each[0]: str(number) for number, each in enumerate(found, start=1)}
+    messages = [(*each[:3], rows.message(each[3:])) for each in found]
+    return archive_of(row if last is None else (*row[:-1], last), messages)
+
+
+def archive_of(
+    heading: Sequence[Any], found: Sequence[tuple[int, int | None, int, Message]]
+) -> Archive:
+    """The archive of the columns `HEADING`, and of messages behind their id, parent and time."""
+    key, title, created, updated, folder, model, system_prompt, origin, head = heading
+    names: dict[int | None, str] = {
+        each[0]: str(number) for number, each in enumerate(found, start=1)
+    }
     messages = tuple(
-        ArchivedMessage(
-            id=names[each[0]],
-            parent=names.get(each[1]),
-            message=rows.message(each[3:]),
-            created=each[2],
-        )
-        for each in found
+        ArchivedMessage(id=names[at], parent=names.get(parent), message=message, created=created)
+        for at, parent, created, message in found
     )
     return Archive(
         id=key,
@@ -88,21 +94,22 @@ def put_in(connection: Connection, archive: Archive, now: int) -> int | None:
     return _begun(connection, archive, now) if at is None else _grown(connection, at, archive, now)
 
 
-def copied(connection: Connection, conversation: int, last: int | None, now: int) -> int:
-    """Add a copy of the branch that ends with the message `last`, and return its id."""
-    archive = taken_out(connection, conversation)
-    ids = connection.execute(rows.ALL, (conversation,)).fetchall()
-    names = {each[0]: str(number) for number, each in enumerate(ids, start=1)}
-    branch = replace(archive, head=None if last is None else names[last]).branch()
+def copied(
+    connection: Connection, conversation: int, last: int | None, now: int, *, folder: str
+) -> int:
+    """Add a copy of the branch in use, or of the one that ends with `last`, and return its id."""
+    archive = taken_out(connection, conversation, last)
+    branch = archive.branch()
     made = put_in(
         connection,
         replace(
             archive,
             id="",
             origin="",
-            title=archive.title[: titles.LONGEST - len(_FORK)] + _FORK,
+            title=naming.title_of_fork(archive.title, _titles_of_forks(connection)),
             created=now,
             updated=now,
+            folder=folder or archive.folder,
             messages=branch,
             head=branch[-1].id if branch else None,
         ),
@@ -112,6 +119,10 @@ def copied(connection: Connection, conversation: int, last: int | None, now: int
         raise RuntimeError("a new key was taken already")
     entries.touch(connection, made, now)
     return made
+
+
+def _titles_of_forks(connection: Connection) -> set[str]:
+    return {title for (title,) in connection.execute(_FORKS)}
 
 
 def _key(name: str) -> str:
@@ -219,10 +230,11 @@ def _id(name: str | None, ids: Mapping[str, int]) -> int | None:
 def _date(connection: Connection, at: int, archive: Archive, now: int) -> None:
     """Set when it changed last: no time that is yet to come, or it would always be the newest.
 
-    Taken up it was now, or what is old would be purged for its age on the day of its import.
+    What is old would be purged for its age on the day of its import if it were not kept.
     """
+    entries.keep(connection, at, now)
     updated = min(archive.updated or archive.created, now) or now
-    connection.execute(_DATE, (rows.fit_time(updated), rows.fit_time(now), at))
+    connection.execute(_DATE, (rows.fit_time(updated), at))
 
 
 def _shown(name: str) -> str:

@@ -69,7 +69,7 @@ class Conversations:
         if not os.path.exists(self._store.path):  # noqa: PTH110 - Path's raises for some folders
             return None
         with self._snapshot() as connection:
-            found = next(entries.newest(connection, self._alive, folder=folder, limit=1), None)
+            found = entries.last(connection, self._alive, folder)
             if found and recovery.is_broken_off(connection, self._alive, found.id):
                 return found
         return None
@@ -110,10 +110,13 @@ class Conversations:
         with self._snapshot() as connection:
             return branch.load(connection, entries.entry(connection, self._alive, entry_id))
 
-    def archive(self, entry_id: int) -> Archive:
-        """All of its branches, as values; messages are called "1", "2"… in the order they came."""
+    def archive(self, entry_id: int, message: int | None = None) -> Archive:
+        """All of its branches, as values; messages are called "1", "2"… in the order they came.
+
+        With a `message` the branch in use is the one that ends there.
+        """
         with self._snapshot() as connection:
-            return archives.taken_out(connection, entry_id)
+            return archives.taken_out(connection, entry_id, message)
 
     def missing(self, archive: Archive) -> int | None:
         """How many messages `add` would put in; `None` if the whole conversation would be new.
@@ -159,14 +162,16 @@ class Conversations:
         with self._store.write() as connection:
             rows.remove(connection, entry_ids)
 
-    def fork(self, entry_id: int, message: int | None = None) -> Entry:
-        """Copy the branch in use, or the one up to that message, into a new conversation."""
+    def fork(self, entry_id: int, message: int | None = None, *, folder: str = "") -> Entry:
+        """Copy the branch in use, or the one up to that message, into a new conversation.
+
+        That is held in `folder`, or without one where the other was held.
+        """
         with self._store.write(durable=True) as connection:
             entries.entry(connection, self._alive, entry_id)
             if message is not None:
                 trees.check(connection, entry_id, message)
-            last = trees.head_of(connection, entry_id) if message is None else message
-            at = archives.copied(connection, entry_id, last, self._now())
+            at = archives.copied(connection, entry_id, message, self._now(), folder=folder)
             return entries.entry(connection, self._alive, at)
 
     def tree(self, entry_id: int) -> Tree:

@@ -111,7 +111,9 @@ class Store:
             self._leave(self._connection)
             self._connection = None
         if self._connection is None:
-            self._connection = self._open()
+            self._connection, was_emptied = self._open()
+            if was_emptied:
+                raise StoreDamaged(f"{self.path} was empty, and a new one has begun")
         return self._connection
 
     def _is_there(self) -> bool:
@@ -134,10 +136,14 @@ class Store:
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def _open(self) -> Connection:
+    def _open(self) -> tuple[Connection, bool]:
+        """The file, and whether one that was in use had been emptied."""
         import sqlite3  # noqa: PLC0415 - not before the first prompt
 
-        self._create()
+        is_new = self._create()
+        if damage.lost_its_log(self.path):
+            raise self._kept_as("is gone, and its log is not", damage.set_aside(self.path))
+        was_emptied = not is_new and damage.was_emptied(self.path)
         connection = sqlite3.connect(
             self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
@@ -148,9 +154,9 @@ class Store:
         except BaseException:
             connection.close()
             raise
-        return connection
+        return connection, was_emptied
 
-    def _create(self) -> None:
+    def _create(self) -> bool:
         """Make the file, if there is none, for its owner alone; SQLite would do so a moment later.
 
         One that is there must not be opened: to close it would take all locks that this process has
@@ -163,6 +169,8 @@ class Store:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
             if not os.access(self.path, os.W_OK, effective_ids=_EFFECTIVE):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+            return False
+        return True
 
     def _set_up(self, connection: Connection) -> None:
         connection.execute("PRAGMA secure_delete = ON")  # nothing stays of what was removed
@@ -245,8 +253,12 @@ class Store:
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
             return StoreError(f"{self.path}: it is damaged and cannot be set aside: {reason}")
+        return self._kept_as("was damaged", kept)
+
+    def _kept_as(self, how: str, kept: Path) -> StoreDamaged:
         return StoreDamaged(
-            f"{self.path} was damaged; it is kept as {kept.name}, and a new one begins"
+            f"{self.path} {how}; it is kept as {kept.name}, and a new one begins",
+            advice=damage.way_back(kept),
         )
 
 

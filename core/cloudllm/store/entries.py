@@ -37,8 +37,8 @@ _TOUCH = """
         updated, :now, 1 + coalesce((
             SELECT updated FROM conversation WHERE id != :id ORDER BY updated DESC LIMIT 1), -1),
         1 + coalesce((
-            SELECT used FROM conversation WHERE used_in = this.folder AND id != :id
-            ORDER BY used DESC LIMIT 1), -1))
+            SELECT max(used) FROM conversation
+            WHERE used_in IN (this.folder, this.used_in) AND used_in != '' AND id != :id), -1))
     WHERE id = :id
 """
 _USE = """
@@ -47,6 +47,8 @@ _USE = """
         (SELECT coalesce(max(used), 0) FROM conversation WHERE used_in = :folder)))
     WHERE id = :id
 """
+_USED_IN = "SELECT used_in FROM conversation WHERE id = ?"
+_KEEP = "UPDATE conversation SET used_in = ?, used = max(used, ?) WHERE id = ?"
 _LAST = """
     SELECT id FROM (
         SELECT * FROM (
@@ -98,8 +100,8 @@ def newest(
 
 def last(connection: Connection, alive: Alive, folder: str) -> Entry | None:
     """The one that was held or taken up last in that folder."""
-    row = connection.execute(_LAST, {"folder": fit(folder)}).fetchone()
-    return None if row is None else entry(connection, alive, row[0])
+    at = _last(connection, fit(folder))
+    return None if at is None else entry(connection, alive, at)
 
 
 def entry(connection: Connection, alive: Alive, at: int) -> Entry:
@@ -141,9 +143,22 @@ def use(connection: Connection, at: int, folder: str, now: int) -> None:
     connection.execute(_USE, {"id": at, "folder": fit(folder), "now": fit_time(now)})
 
 
+def keep(connection: Connection, at: int, now: int) -> None:
+    """Have the conversation count as used now; it becomes the last one of no folder by that."""
+    (folder,) = connection.execute(_USED_IN, (at,)).fetchone()
+    if folder and _last(connection, folder) != at:
+        folder = ""
+    connection.execute(_KEEP, (folder, fit_time(now), at))
+
+
 def new_key(now: int) -> str:
     """A key for a conversation that begins now; by their keys, they are in the order of time."""
     return f"{fit_time(now) % 2**48:012x}{os.urandom(4).hex()}"
+
+
+def _last(connection: Connection, folder: str) -> int | None:
+    row = connection.execute(_LAST, {"folder": folder}).fetchone()
+    return None if row is None else _number(row[0])
 
 
 def _entry(row: tuple[object, ...], alive: Alive) -> Entry:

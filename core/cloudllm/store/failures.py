@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from sqlite3 import Error
 
 _END = "End the other program, then try again"
-_OPEN = "Make it and its folder writable for you"
+MAKE_WRITABLE = "Make it and its folder writable for you"
 _REASONS = {
     "SQLITE_BUSY": ("another program holds it", _END),
     "SQLITE_LOCKED": ("another program holds it", _END),
     "SQLITE_FULL": ("the disk is full", "Make room on the disk"),
-    "SQLITE_READONLY": ("it may not be written", _OPEN),
-    "SQLITE_CANTOPEN": ("it cannot be opened", _OPEN),
-    "SQLITE_PERM": ("it may not be opened", _OPEN),
+    "SQLITE_READONLY": ("it may not be written", MAKE_WRITABLE),
+    "SQLITE_CANTOPEN": ("it cannot be opened", MAKE_WRITABLE),
+    "SQLITE_PERM": ("it may not be opened", MAKE_WRITABLE),
     "SQLITE_IOERR": ("the disk reports an error", "Check the disk"),
 }
 _NOT_WRITABLE = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
@@ -45,7 +45,7 @@ def of_system(path: Path, error: OSError) -> StoreError:
     if isinstance(error, TimeoutError):
         return unusable(path, *_REASONS["SQLITE_BUSY"])
     reason = (error.strerror or "unknown reason").lower()
-    return unusable(path, reason, _OPEN)
+    return unusable(path, reason, MAKE_WRITABLE)
 
 
 def unusable(path: Path, reason: str, advice: str) -> StoreError:

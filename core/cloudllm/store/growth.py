@@ -20,7 +20,8 @@ _Key = Callable[[int, _Gist], object]
 
 _EVERY = "SELECT count(*) FROM message WHERE conversation = ?"
 _RESTS = """
-    SELECT owner IS NULL AND NOT EXISTS (SELECT 1 FROM message WHERE parent = head)
+    SELECT owner IS NULL AND NOT EXISTS (
+        SELECT 1 FROM message WHERE parent IS head AND conversation = conversation.id)
     FROM conversation WHERE id = ?
 """
 # From the same message on, what says the same is the same; where several do, the time tells which.

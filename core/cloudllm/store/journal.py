@@ -34,6 +34,7 @@ Result = TypeVar("Result")
 
 _BATCH = 0.15  # seconds after the first piece that is unsaved; 250 ms are allowed
 _MOST_WAIT = 1.0  # seconds that a turn waits for the disk; the thread goes on
+_FOLDING = 0.1  # seconds that the end waits for the log to be folded into the file
 _LONG_PAUSE = 2.0  # seconds before what has failed is tried again while no reply is coming in
 
 
@@ -66,6 +67,7 @@ class Journal:
         self._due = False
         self._again = False
         self._ended = False
+        self._is_broken_off = False
         self._kept: Kept | None = None
         self._path: list[Place] = []
         self._unanswered: Place | None = None
@@ -80,9 +82,19 @@ class Journal:
         return None if self._kept is None else self._kept.key
 
     @property
-    def failing(self) -> bool:
-        """Could what was to be written last not be written?"""
-        return self._pending.failing
+    def lacks_message(self) -> bool:
+        """Is a message that it was told of not on disk yet?"""
+        return self._pending.lacks_message
+
+    @property
+    def cannot_save(self) -> bool:
+        """Is a message not on disk because it could not be written?"""
+        return self._pending.failing and self._pending.lacks_message
+
+    @property
+    def unanswered(self) -> str:
+        """The user message at the end of the branch that has no reply; "" if there is none."""
+        return "" if self._unanswered is None else self._unanswered.message.content
 
     def resume(self, loaded: Loaded) -> None:
         """Go on with that conversation: what follows is written behind its branch."""
@@ -125,6 +137,16 @@ class Journal:
 
         return await in_thread(run, start=self._worker.put)
 
+    async def place(self, end: int | None = None) -> int | None:
+        """The message on disk with which this chat's history ends, whatever another chat goes on with.
+
+        It is the one without a reply, if there is one; with `end` the last of so many messages of
+        the history. `None` is the beginning. Raises `StoreError`.
+        """
+        at = self._unanswered or self._last() if end is None else self._before(end)
+        kept = self._kept
+        return await self.ask(lambda _: None if kept is None else kept.on_disk(at))
+
     async def begin(self, start: Start, *, model: str, system_prompt: str) -> None:
         """A turn is about to go out: have its user message on disk when this returns."""
         running = self._started(start, model)
@@ -145,6 +167,8 @@ class Journal:
 
     def settle(self, keep: int, messages: Sequence[Message]) -> None:
         """The turn that began is over: these stand in the history from `keep` on, the reply last."""
+        if self._is_broken_off:
+            return
         running, self._pending.running = self._pending.running, None
         if running is None:
             return
@@ -198,8 +222,18 @@ class Journal:
             each.message = replace(each.message, pinned=pinned and each is turn[0])
         self._put(self._kept, partial(self._kept.pin, turn=turn))
 
+    def break_off(self) -> None:
+        """The program is ended from outside: a reply that is coming in is cut, as by a crash.
+
+        The next chat puts it together.
+        """
+        self._is_broken_off = self._pending.running is not None
+
     def close(self, seconds: float) -> None:
-        """Write what is still to be written, for so many seconds at most.
+        """Write what is still to be written, for so many seconds at most, and close the file.
+
+        If nobody else has it open, its log is folded into it then, so that the file holds all; where
+        that takes too long it is left to the next one.
 
         A reply that is not settled by then is one that was broken off, as after a crash.
         """
@@ -207,18 +241,20 @@ class Journal:
         if self._kept is not None and self._pending.running is None:
             self._put(self._kept, self._kept.release)
         end = time.monotonic() + seconds
-        done = threading.Event()
+        written, closed = threading.Event(), threading.Event()
 
         def write() -> None:
             self._pending.write()
             if self._pending.failing and time.monotonic() + PAUSE < end:
                 self._worker.put_later(PAUSE, write)
             else:
+                written.set()
                 self._store.close()
-                done.set()
+                closed.set()
 
         self._worker.put(write)
-        done.wait(seconds)
+        if written.wait(seconds):
+            closed.wait(_FOLDING)
         self._tell()
 
     def _started(self, start: Start, model: str) -> Running:

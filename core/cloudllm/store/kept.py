@@ -123,6 +123,12 @@ class Kept:
         """Is the message on disk, as far as this chat knows?"""
         return place.era == self.era
 
+    def on_disk(self, place: Place | None) -> int | None:
+        """The message there, or the last one before it that is; `None` is the beginning."""
+        while place is not None and not self.has(place):
+            place = place.parent
+        return None if place is None else place.id
+
     def finds(self, connection: Connection, place: Place) -> bool:
         """Is the message still on disk, in this conversation, whose row is there?
 
@@ -182,6 +188,13 @@ class Kept:
 
 def _is_of(found: Message, message: Message) -> bool:
     """Is this one the message, or the last one of those that it was joined of?"""
-    same = found.content == message.content
-    last = found.content and message.content.endswith(BETWEEN + found.content)
-    return found.role is message.role and (same or bool(last))
+    return (
+        found.role is message.role
+        and _ends_with(message.content, found.content)
+        and _ends_with(message.reasoning, found.reasoning)
+    )
+
+
+def _ends_with(joined: str, last: str) -> bool:
+    """An empty text adds nothing to those that it is joined with."""
+    return not last or joined == last or joined.endswith(BETWEEN + last)

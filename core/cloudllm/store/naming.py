@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import count
 
 from cloudllm.errors import UsageError
 from cloudllm.store import titles
 from cloudllm.store.entries import Entry
 from cloudllm.words import quoted
 
+_FORK = re.compile(r" \(fork(?: \d{1,9})?\)$")
 _SHORTEST_PREFIX = 4
 _MOST_LISTED = 5
 # Those of terminals, lines and directions; half a character; not what joins emoji.
@@ -54,6 +56,14 @@ def checked_title(title: str) -> str:
     if _CONTROLS.search(wanted):
         raise UsageError(f"A title can hold no control characters: {quoted(wanted)}")
     return wanted
+
+
+def title_of_fork(title: str, taken: Collection[str]) -> str:
+    """What a copy is called, such as "My talk (fork)"; also the copy of a copy."""
+    base = _FORK.sub("", title)
+    ends = (" (fork)" if number == 1 else f" (fork {number})" for number in count(1))
+    wanted = (base[: titles.LONGEST - len(end)] + end for end in ends)
+    return next(each for each in wanted if each not in taken)
 
 
 def _tests(wanted: str) -> Iterable[Callable[[Entry], bool]]:

@@ -56,6 +56,11 @@ class Pending:
         return self._failed_at is not None
 
     @property
+    def lacks_message(self) -> bool:
+        """Is a message among what is not on disk yet?"""
+        return any(change.durable for change in tuple(self._changes))
+
+    @property
     def rests(self) -> bool:
         """Has it failed just now, so that it is too early to try again?"""
         return self._failed_at is not None and time.monotonic() - self._failed_at < PAUSE

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_PARTS = re.compile(r'"([^"]+)"|(\S+)')
+from cloudllm.store.rows import column
+
+_PARTS = re.compile(r'"([^"]+)(?:"|$)|(\S+)')
 _MOST_CHARACTERS = 2_000
 
 
 def parsed(words: str) -> list[str]:
-    """The words and "quoted phrases", without blanks at their ends; nothing else means anything."""
-    given = words.encode(errors="replace").decode().replace("\0", " ")[:_MOST_CHARACTERS]
+    """The words and "quoted phrases", without blanks at their ends; nothing else means anything.
+
+    A phrase whose end is not marked goes on to the end.
+    """
+    given = column(words)[:_MOST_CHARACTERS]
     parts = (" ".join((quoted or word).split()) for quoted, word in _PARTS.findall(given))
     return [part for part in dict.fromkeys(parts) if part]
 

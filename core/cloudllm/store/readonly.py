@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudllm.store import migrations
+from cloudllm.store import failures, migrations
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -20,7 +20,7 @@ _WAYS = ("mode=ro", "mode=ro&immutable=1")
 def reading(path: Path) -> Iterator[Connection | None]:
     """The file, opened anew so that it is read as it is now; `None` if that is no use.
 
-    Raises what SQLite does.
+    Raises what SQLite does, and `StoreError` for a file of an older version.
     """
     connection = _opened(path)
     if connection is None:
@@ -31,7 +31,7 @@ def reading(path: Path) -> Iterator[Connection | None]:
 
 
 def _opened(path: Path) -> Connection | None:
-    """Open it the first way that works; one of an older version could not be brought up to date."""
+    """Open it the first way that works."""
     import sqlite3  # noqa: PLC0415 - not before the first prompt
 
     for way in _WAYS:
@@ -50,4 +50,7 @@ def _opened(path: Path) -> Connection | None:
             if found >= len(migrations.STEPS):
                 return connection
             connection.close()
+        if found:
+            reason = "it must be brought up to date, and may not be written"
+            raise failures.unusable(path, reason, failures.MAKE_WRITABLE)
     return None

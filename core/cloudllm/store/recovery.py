@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 FIRST_PIECE = 2
 """The number of the first piece that is new; those before are of the reply that it goes on with."""
+
+PIECES = "SELECT number, kind, CAST(text AS BLOB) FROM piece WHERE message = ? ORDER BY number"
+"""What came of a message that was coming in."""
 
 WHY = "the chat ended while it was coming in"
 _LEFT = (
@@ -50,12 +54,10 @@ def recover(connection: Connection, alive: Alive) -> list[int]:
     for at, conversation, parent, created, owner, *values in connection.execute(_LEFT).fetchall():
         if alive.has(owner or 0):
             continue
-        pieces = connection.execute(
-            "SELECT number, kind, CAST(text AS BLOB) FROM piece WHERE message = ? ORDER BY number",
-            (at,),
-        ).fetchall()
-        if pieces and pieces[-1][0] >= FIRST_PIECE:
-            rows.end(connection, at, _partial(values, pieces))
+        pieces = connection.execute(PIECES, (at,)).fetchall()
+        message = partial(values, pieces)
+        if message is not None:
+            rows.end(connection, at, message)
             head: int | None = at
         else:
             head = _dropped(connection, at, parent)
@@ -67,7 +69,13 @@ def recover(connection: Connection, alive: Alive) -> list[int]:
     return list(found)
 
 
-def _partial(values: list[object], pieces: list[tuple[int, str, bytes]]) -> Message:
+def partial(values: Sequence[object], pieces: Sequence[tuple[int, str, bytes]]) -> Message | None:
+    """What came of a message, of its columns `rows.COLUMNS` and of its pieces in their order.
+
+    `None` if nothing did.
+    """
+    if not pieces or pieces[-1][0] < FIRST_PIECE:
+        return None
     role, _, _, _, pinned, model, _ = values
     blank = rows.message((role, "", "", Status.PARTIAL, pinned, model, "{}"))
     return replace(

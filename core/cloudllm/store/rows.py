@@ -43,6 +43,11 @@ def fit(text: str) -> str:
     return text
 
 
+def column(text: str) -> str:
+    """The text as it is searched and shown: SQLite's functions take a NUL for the end of it."""
+    return fit(text).replace("\0", "\u2400")
+
+
 def raw(text: str) -> bytes:
     """The text as bytes that `CAST(? AS TEXT)` puts into a column, with halves of characters."""
     return text.encode(errors="surrogatepass")
@@ -50,7 +55,10 @@ def raw(text: str) -> bytes:
 
 def from_raw(data: bytes) -> str:
     """The text of what `CAST(… AS BLOB)` gives."""
-    return data.decode(errors="surrogatepass")
+    try:
+        return data.decode(errors="surrogatepass")
+    except UnicodeDecodeError:  # a bit has flipped on the disk
+        return data.decode(errors="replace")
 
 
 def fit_time(milliseconds: int) -> int:
@@ -76,11 +84,10 @@ def put(
     )
 
 
-def end(connection: Connection, at: int, message: Message) -> bool:
-    """Put what has come, whole or not, in the place of what was coming in; false if it is gone."""
-    done = connection.execute(_SET, (*_values(message), at)).rowcount
+def end(connection: Connection, at: int, message: Message) -> None:
+    """Put what has come, whole or not, in the place of what was coming in."""
+    connection.execute(_SET, (*_values(message), at))
     connection.execute("DELETE FROM piece WHERE message = ?", (at,))
-    return bool(done)
 
 
 def message(values: Sequence[Any]) -> Message:
@@ -124,22 +131,17 @@ def _values(message: Message) -> tuple[object, ...]:
     exact = {
         name: text
         for name in ("content", "reasoning", "model")
-        if (text := getattr(message, name)) and _column(text) != text
+        if (text := getattr(message, name)) and column(text) != text
     }
     return (
         str(message.role),
-        _column(message.content),
-        _column(message.reasoning),
+        column(message.content),
+        column(message.reasoning),
         str(message.status),
         message.pinned,
-        None if message.model is None else _column(message.model),
+        None if message.model is None else column(message.model),
         message_details(message, exact),
     )
-
-
-def _column(text: str) -> str:
-    """The text as it is searched and shown: SQLite's functions take a NUL for the end of it."""
-    return fit(text).replace("\0", "\u2400")
 
 
 def _added(cursor: Any) -> int:  # noqa: ANN401 - a cursor, whose type would import sqlite3

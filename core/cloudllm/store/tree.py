@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloudllm.errors import UsageError
@@ -52,6 +52,14 @@ class Tree:
     entry: Entry
     nodes: tuple[Node, ...]
     head: int | None
+
+    def seen_from(self, message: int | None) -> Tree:
+        """The same for a chat that is at that message, whatever another one has gone on with."""
+        if message == self.head:
+            return self
+        used = set(path({node.id: node.parent for node in self.nodes}, message))
+        nodes = tuple(replace(node, on_branch=node.id in used) for node in self.nodes)
+        return replace(self, nodes=nodes, head=message)
 
 
 def tree(connection: Connection, entry: Entry) -> Tree:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,11 @@ WORDS = 'No "such" key: café.'
         ('{"detail": [{"loc": ["body", "messages", 0], "msg": "too few"}]}', "messages.0: too few"),
         ("<Error><Code>No</Code><Message>Access Denied</Message></Error>", "Access Denied"),
         ("a plain {text} of ours", "a plain {text} of ours"),
+        ('It takes one of ["a", "b"].', 'It takes one of ["a", "b"].'),
+        ('["the first", "the second"]', "the first"),
+        ("[Errno 24] Too many open files", "[Errno 24] Too many open files"),
+        (repr({"message": '\'a\' or "b"\nor 5"'}), '\'a\' or "b"\nor 5"'),
+        (repr({"message": '"a"\x1b'}), '"a"\x1b'),
         ("<!doctype html><title>Sign in</title>", "(a web page)"),
         *((nothing, "") for nothing in ("", "null", "None", "{}", "[]")),
     ],
@@ -77,6 +83,25 @@ def test_anything_at_all_gives_one(body: str) -> None:
 @pytest.mark.parametrize("deep", ["[" * 100_000, '{"error":' * 100_000, '[{"error":' * 100_000])
 def test_no_depth_is_too_deep(deep: str) -> None:
     assert in_text(deep).raw
+
+
+def test_what_can_be_parsed_and_not_be_shown_is_left_out() -> None:
+    for depth in range(900, 1_000):  # that of the stack counts, too
+        steps = f'["body", "a", {"[" * depth}{"]" * depth}, 1]'
+        found = in_text(f'{{"detail": [{{"loc": {steps}, "msg": "no"}}]}}')
+        assert found.text in {"a.1: no", "no"}
+
+
+@pytest.mark.parametrize(
+    "piece", [".", " ", "Anthropic", "Error: ", "Error", " b'", '"message"', '"message": "', "\\"]
+)
+@pytest.mark.parametrize("end", ["", "x"])
+def test_no_body_takes_long(piece: str, end: str) -> None:
+    body = (piece * 65_536)[:65_536]
+    began = time.process_time()
+    reason(ValueError(f"AcmeException - x{body}{end}"), ())
+    reason(ValueError(f"{body}{end}"), ())
+    assert time.process_time() - began < 1
 
 
 def test_G7_half_of_a_secret_at_the_end_is_hidden() -> None:

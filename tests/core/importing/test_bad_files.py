@@ -188,6 +188,21 @@ def test_wrong_types_in_a_mapping_are_told_of(tmp_path: Path, wrong: object) -> 
     assert error_of(path).startswith(f"{path}: conversation 1: ")
 
 
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [({"id": "b"}, "it has no mapping"), (7, "conversation 2 is no object"), ([], "is no object")],
+)
+def test_what_is_broken_in_a_list_is_told_in_the_words_of_chatgpt(
+    tmp_path: Path, broken: object, said: str
+) -> None:
+    path = written(tmp_path / "x.json", [talk("a"), broken, talk("c")])
+    found, shown = whole_and_error(path)
+    assert len(found) == 2
+    assert shown.startswith(f"{path}: conversation 2")
+    assert said in shown
+    assert "messages" not in shown
+
+
 def test_locked_and_foreign_zip_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -237,7 +237,33 @@ def test_a_long_conversation_is_listed_without_its_texts(kept: Conversations) ->
 def test_the_title_of_a_fork_is_no_longer_than_a_title_may_be(kept: Conversations) -> None:
     entry = add(kept, "one", "1")
     kept.rename(entry.id, "x" * 200)
-    assert kept.fork(kept.fork(entry.id).id).title == "x" * 193 + " (fork)"
+    assert kept.fork(entry.id).title == "x" * 193 + " (fork)"
+    assert kept.fork(entry.id).title == "x" * 191 + " (fork 2)"
+
+
+def test_forks_and_forks_of_forks_are_told_apart(kept: Conversations) -> None:
+    entry = add(kept, "one", "1")
+    first = kept.fork(entry.id)
+    second = kept.fork(first.id)
+    third = kept.fork(entry.id)
+    assert [each.title for each in (first, second, third)] == [
+        "one (fork)", "one (fork 2)", "one (fork 3)",
+    ]  # fmt: skip
+    kept.delete([second.id])
+    assert kept.fork(third.id).title == "one (fork 2)"
+
+
+def test_a_fork_is_held_in_the_folder_that_is_told(kept: Conversations) -> None:
+    entry = kept.add(replace(alternating("a", "b"), folder="/one"))
+    assert entry is not None
+    assert kept.fork(entry.id).folder == "/one"
+    assert kept.fork(entry.id, folder="/two").folder == "/two"
+
+
+def test_an_archive_can_be_that_of_another_branch(kept: Conversations) -> None:
+    entry = add(kept, "one", "1", "two", "2")
+    assert kept.archive(entry.id).head == "4"
+    assert [each.id for each in kept.archive(entry.id, 2).branch()] == ["1", "2"]
 
 
 NUL = "seven words\0 stand behind a zero \ud800 here"
@@ -253,6 +279,8 @@ def test_what_stands_behind_a_nul_is_shown_found_and_kept(kept: Conversations) -
         hit, _ = kept.search(f'"{words}"')
         assert hit.before + hit.match + hit.after == shown
         assert hit.match == words
+    for words in ("words\0 stand", "zero \ud800 here"):
+        assert len(kept.search(f'"{words}"')) == 2
     for message in kept.load(made.id).messages:
         assert message.content == NUL
     assert kept.archive(made.id).messages[1].message.reasoning == NUL

@@ -183,7 +183,8 @@ def test_a_damaged_file_is_set_aside_and_never_deleted(
     with pytest.raises(StoreDamaged) as caught:
         notes(store)
     pattern = (
-        rf"{path} was damaged; it is kept as (store\.db\.damaged-[-\d]+), and a new one begins"
+        rf"{path} was damaged; it is kept as (store\.db\.damaged-[-\d]+), and a new one begins\."
+        rf" To get back what can be read: cloudllm sessions import {path}\.damaged-[-\d]+"
     )
     (kept,) = re.fullmatch(pattern, str(caught.value)).groups()  # type: ignore[union-attr]
     assert path.with_name(kept).read_bytes() == content

@@ -65,6 +65,22 @@ def test_what_may_not_be_written_can_be_read(
     path.parent.chmod(0o700)
 
 
+def test_what_may_not_be_written_and_is_of_an_older_version_is_one_line(
+    store: Store, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "a")
+    store.close()
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, ("CREATE TABLE other (a TEXT)",)))
+    with (
+        somebody_else(tmp_path),
+        pytest.raises(StoreError, match=r"to date, and may not be written\. Make it and its"),
+    ):
+        notes(Store(path))
+    path.parent.chmod(0o700)
+
+
 def test_what_may_not_even_be_read_is_one_line(store: Store, path: Path, tmp_path: Path) -> None:
     put(store, "a")
     store.close()

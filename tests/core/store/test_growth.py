@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cloudllm import Archive, ArchivedMessage, Journal, Message, Role
 from cloudllm.errors import UsageError
+from cloudllm.store import entries
 from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
 from tests.core.store.stored import Chat, alternating, said
@@ -178,6 +179,40 @@ def test_who_has_gone_back_stays_there(kept: Conversations) -> None:
     kept.move(first.id, kept.tree(first.id).nodes[1].id)
     kept.add(replace(alternating("one", "1", "two", "2", "three", "3"), origin="x:1"))
     assert [each.content for each in kept.load(first.id).messages] == ["one", "1"]
+
+
+async def test_who_has_gone_back_to_the_beginning_stays_there_too(
+    tmp_path: Path, kept: Conversations
+) -> None:
+    first = kept.add(replace(alternating("one", "1"), origin="x:1"))
+    assert first is not None
+    chat = Chat(Journal(tmp_path / "store.db"))
+    loaded = kept.load(first.id)
+    chat.journal.resume(loaded)
+    chat.history = loaded.messages
+    chat.undo()
+    chat.journal.close(5)
+    assert kept.add(replace(alternating("one", "1", "two", "2"), origin="x:1")) is not None
+    assert kept.load(first.id).messages == ()
+
+
+def test_what_grows_is_not_taken_up_in_a_folder_by_that(kept: Conversations) -> None:
+    first = kept.add(replace(alternating("one", "1"), origin="x:1", created=4))
+    other = kept.add(replace(alternating("other", "1"), folder="/f", created=4))
+    assert first is not None
+    assert other is not None
+    for now, used in enumerate((first, other), start=1):
+        with kept._store.write() as connection:
+            entries.use(connection, used.id, "/f", now)
+    two = replace(alternating("one", "1", "two", "2"), origin="x:1", created=4)
+    assert kept.add(two) is not None
+    assert kept.last("/f") == other
+    with kept._store.write() as connection:
+        entries.use(connection, first.id, "/f", 5)
+    assert kept.add(replace(alternating("one", "1", "2"), origin="x:1", created=4)) is not None
+    last = kept.last("/f")
+    assert last is not None
+    assert last.id == first.id
 
 
 def test_the_branch_in_use_brings_its_model_and_its_time(kept: Conversations) -> None:

@@ -19,7 +19,7 @@ from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
 from cloudllm.store.entries import Entry
 from cloudllm.store.kept import ELSEWHERE
-from tests.core.store.stored import Chat, check_file, rows, said
+from tests.core.store.stored import Chat, check_file, line_of, rows, said
 
 
 class Told(Chat):
@@ -139,6 +139,26 @@ def test_a_chat_knows_its_messages_again_whatever_is_in_them(
 
     asyncio.run(live())
     assert rows(path, "SELECT count(*) FROM message") == [(6,)]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (said("user", "q"), said("assistant", "a"), said("assistant", "", reasoning="hm")),
+        (said("user", "q"), said("assistant", "a", reasoning="hm"), said("assistant", "")),
+        (said("user", "q"), said("assistant", "a"), said("user", "b"), said("user", "")),
+    ],
+)
+async def test_what_was_joined_as_it_was_loaded_is_not_written_again(
+    chats: list[Told], kept: Conversations, messages: tuple[Message, ...]
+) -> None:
+    entry = kept.add(line_of(*messages))
+    assert entry is not None
+    unanswered = kept.load(entry.id).unanswered
+    await chats[0].take_up(entry.id)
+    await chats[0].ask_again(unanswered or "next", "yes")
+    await chats[0].check()
+    assert len(kept.tree(entry.id).nodes) == len(messages) + (1 if unanswered else 2)
 
 
 async def test_a_conversation_that_was_deleted_and_put_in_again_is_gone_on_with(

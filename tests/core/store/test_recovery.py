@@ -49,10 +49,12 @@ def kept(path: Path) -> Iterator[Conversations]:
     store.close()
 
 
-async def dead(path: Path, what: str, *pieces: str, number: int = 1) -> None:
+async def dead(
+    path: Path, what: str, *pieces: str, number: int = 1, folder: str = "", place: int = 0
+) -> None:
     """Leave what a chat leaves that dies; the `number` that it had is nobody's."""
-    journal = Journal(path)
-    loaded = await journal.ask(lambda kept: kept.load(kept.entries()[0].id))
+    journal = Journal(path, folder=folder)
+    loaded = await journal.ask(lambda kept: kept.load(kept.entries()[place].id))
     journal.resume(loaded)
     keep, history = len(loaded.messages), loaded.messages
     start = Start(keep, (said("user", "next"),))
@@ -178,6 +180,16 @@ async def test_G5_what_was_broken_off_is_known_until_somebody_goes_on_with_it(
     assert kept.broken("/work") is None
     journal.close(5)
     assert kept.broken("/work") is None
+
+
+async def test_G5_what_was_broken_off_in_another_folder_than_its_own_is_known_in_both(
+    path: Path, kept: Conversations
+) -> None:
+    kept.add(replace(alternating("one", "1"), folder="/own"))
+    kept.add(replace(alternating("other", "1"), folder="/work"))
+    await dead(path, "new", "text", folder="/work", place=1)
+    (entry,) = kept.recover()
+    assert kept.broken("/work") == kept.broken("/own") == entry
 
 
 @pytest.mark.parametrize(("what", "found"), [("new", True), ("retry", False)])

@@ -66,11 +66,17 @@ def test_what_was_only_taken_up_stays(store: Store) -> None:
 def test_what_was_imported_lately_stays_however_old_it_is(store: Store) -> None:
     message = ArchivedMessage(id="1", parent=None, message=Message(Role.USER, "old"), created=1)
     archive = Archive(origin="x:1", created=1, updated=2, messages=(message,))
-    assert Conversations(store, clock=lambda: NOW - 40 * DAY).add(archive) is not None
+    entry = Conversations(store, clock=lambda: NOW - 40 * DAY).add(archive)
+    assert entry is not None
+    other = add(store, 40)
+    with store.write() as connection:
+        entries.use(connection, entry.id, "/home", (NOW - 39 * DAY) * 1000)
+        entries.use(connection, other, "/home", (NOW - 38 * DAY) * 1000)
     more = ArchivedMessage(id="2", parent="1", message=Message(Role.ASSISTANT, "yes"), created=2)
     grown = Archive(origin="x:1", created=1, updated=3, messages=(message, more))
     assert Conversations(store, clock=lambda: NOW - 20 * DAY).add(grown) is not None
-    assert expire(store, 30, NOW) == 0
+    assert expire(store, 30, NOW) == 1
+    assert left(store) == {entry.id}
     assert expire(store, 30, NOW + 11 * DAY) == 1
 
 

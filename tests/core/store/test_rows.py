@@ -62,6 +62,10 @@ def test_two_halves_are_one_character() -> None:
     assert rows.from_raw(rows.raw("\0\ud83d é")) == "\0\ud83d é"
 
 
+def test_bytes_that_are_no_text_cost_nothing_around_them() -> None:
+    assert rows.from_raw(b"a\xffb") == "a\ufffdb"
+
+
 def test_details_that_make_no_sense_cost_no_text() -> None:
     for details in ('{"exact": 5}', "{", "[]"):
         found = rows.message(("user", "text", "", "complete", 0, None, details))

@@ -70,7 +70,7 @@ def contents(store: Store, words: str) -> list[str]:
 @pytest.mark.parametrize(
     "words",
     [
-        "ownership", "OWNER", "ners", "ow", "w", "borrowing ownership", '"and borrowing"', "東京",
+        '"and borrowing', 'ending "ownership and', "ownership", "OWNER", "ners", "ow", "w", "borrowing ownership", '"and borrowing"', "東京",
         "京", "東京都は", "🦄", "👩‍👩‍👧", "straße", "STRAßE", "ΣΊΣΥΦΟΣ", "σίσυφος", "z", '"line break"', "g.",
     ],
 )  # fmt: skip
@@ -89,7 +89,20 @@ def test_a_mark_among_words_does_not_empty_the_result(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["", "  ", '""', '"  "', "absent", "borrows", "and nowhere", '"and ending"', "qq", "本", "🐙"],
+    [
+        '"ownership borrowing',
+        "",
+        "  ",
+        '""',
+        '"  "',
+        "absent",
+        "borrows",
+        "and nowhere",
+        '"and ending"',
+        "qq",
+        "本",
+        "🐙",
+    ],
 )
 def test_what_is_not_there_is_not_found(words: str, one: Store) -> None:
     assert found(one, words) == []

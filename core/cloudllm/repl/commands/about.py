@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cloudllm import paths
-from cloudllm.errors import CloudLLMError
+from cloudllm.errors import CloudLLMError, UsageError
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands.base import SlashCommand, no_argument
 from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:
     from cloudllm.pricing import Price, Rates
+    from cloudllm.repl.shelf import Shelf
 
 Fact = tuple[str, str]
 
@@ -83,29 +84,37 @@ def _rates(rates: Rates) -> str:
 
 
 def _session(chat: Chat) -> Iterator[Fact]:
-    from cloudllm.repl.transcript import turns  # noqa: PLC0415 - rarely needed
+    """What was used, whatever conversation it was for."""
     from cloudllm.repl.wording import described, priced  # noqa: PLC0415 - rarely needed
 
     session = chat.session
     if session is None or not session.usage.total_tokens:
         yield "session", "nothing has been sent yet"
         return
-    count = len(turns(session.history))
-    noun = "turn" if count == 1 else "turns"
-    yield "session", f"{count} {noun} · {described(session.usage)} · {priced(session.cost)}"
+    used = f"{described(session.usage)} · {priced(session.cost)}"
+    yield "session", f"{used}, since the program was started"
 
 
 async def _conversation(chat: Chat) -> Iterable[Fact]:
-    """What the conversation is called on disk; where that is, another line says."""
-    if chat.shelf is None:
-        return [("kept", "nothing: this chat is private")]
-    if chat.shelf.journal.key is None:
-        return [("kept", "nothing yet")]
+    """How long the conversation is, and what it is called on disk; another line says where."""
+    from cloudllm.repl.transcript import turns  # noqa: PLC0415 - rarely needed
+
+    kept = await _kept(chat.shelf)
+    return [("turns", f"{len(turns(chat.history)):,} in this conversation"), ("kept", kept)]
+
+
+async def _kept(shelf: Shelf | None) -> str:
+    if shelf is None:
+        return "nothing: this chat is private"
+    if shelf.journal.key is None:
+        return "nothing yet"
     try:
-        entry = await chat.shelf.current()
+        entry = await shelf.current()
+    except UsageError:
+        return "not saved yet"
     except CloudLLMError as error:
-        return [("kept", f"unknown: {error}")]
-    return [("kept", f"{entry.title}  # {entry.key}")]
+        return f"{'not saved yet' if shelf.journal.lacks_message else 'unknown'}: {error}"
+    return f"{entry.title}  # {entry.key}"
 
 
 def _places(chat: Chat) -> Iterator[Fact]:

@@ -90,7 +90,7 @@ def _without_secrets(attempts: Sequence[Attempt], client: Client) -> list[Attemp
 
 async def _quit(chat: Chat, argument: str) -> None:
     no_argument("/quit", argument)
-    chat.leaving = True
+    chat.leaving = chat.may_leave()
 
 
 COMMANDS = (

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from cloudllm.errors import UsageError
-from cloudllm.messages import Message
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.commands.base import SlashCommand, Value, turn_number
 from cloudllm.repl.filenames import FileNames
 from cloudllm.repl.transcript import (
     CodeBlock,
+    SpokenTurn,
     code_blocks,
     first_line,
     in_full,
@@ -30,7 +30,9 @@ _files = FileNames()
 
 
 async def _history(chat: Chat, argument: str) -> None:
-    spoken = turns(_said(chat, "nothing has been said yet"))
+    spoken = _turns(chat)
+    if not spoken:
+        raise UsageError("nothing has been said yet")
     columns = chat.screen.columns
     if argument == _ALL:
         chat.screen.output(overview(spoken, columns))
@@ -51,7 +53,13 @@ def _earlier(count: int) -> str:
 
 
 async def _numbers(chat: Chat, _typed: str) -> Iterable[Value]:
-    return [(str(turn.number), first_line(turn.text)) for turn in turns(chat.history)]
+    return [(str(turn.number), first_line(turn.text)) for turn in _turns(chat)]
+
+
+def _turns(chat: Chat) -> list[SpokenTurn]:
+    """All turns, and what waits for its reply since an earlier chat."""
+    unanswered = chat.shelf.journal.unanswered if chat.shelf is not None else ""
+    return turns(chat.history, unanswered)
 
 
 async def _copy(chat: Chat, argument: str) -> None:
@@ -114,7 +122,9 @@ async def _save(chat: Chat, argument: str) -> None:
     from cloudllm.repl import exported  # noqa: PLC0415 - rarely needed
 
     name, force = _file(argument)
-    history = _said(chat, "there is nothing to save yet")
+    history = chat.history
+    if not history:
+        raise UsageError("there is nothing to save yet")
     archive = await exported.archive(chat)
     plugins = chat.registry.plugins
     path = await in_thread(partial(exported.write, plugins, name, archive, force=force))
@@ -134,13 +144,6 @@ def _file(argument: str) -> tuple[str, bool]:
 
 async def _places(_chat: Chat, typed: str) -> Iterable[Value]:
     return await _files.anywhere(typed)
-
-
-def _said(chat: Chat, otherwise: str) -> Sequence[Message]:
-    history = chat.history
-    if not history:
-        raise UsageError(otherwise)
-    return history
 
 
 COMMANDS = (

@@ -15,13 +15,14 @@ from cloudllm.words import quoted
 
 if TYPE_CHECKING:
     from cloudllm.repl.shelf import Shelf
-    from cloudllm.store.conversations import Entry
 
 _OFFERED = 200
 """Conversations that are offered for completion."""
 
 _FOUND = 20
 """Messages that a search shows."""
+
+_ALL = "all"
 
 
 async def _sessions(chat: Chat, argument: str) -> None:
@@ -37,10 +38,10 @@ async def _search(chat: Chat, shelf: Shelf, words: str) -> str:
     from cloudllm.repl import sessionlist  # noqa: PLC0415 - rarely needed
 
     found = await shelf.search(words, limit=_FOUND + 1)
-    if not found:
-        raise UsageError(f"no message holds {quoted(words)}")
     hits, columns = found[:_FOUND], chat.screen.columns
     shelf.number([hit.entry for hit in hits], [hit.message for hit in hits])
+    if not found:
+        raise UsageError(f"no message holds {quoted(words)}")
     lines = [sessionlist.hit_lines(at, hit, columns) for at, hit in enumerate(hits, start=1)]
     chat.screen.output("\n".join(lines))
     return "; there are older ones, and more words find fewer" if len(found) > _FOUND else ""
@@ -51,9 +52,9 @@ async def _list(chat: Chat, shelf: Shelf) -> str:
     from cloudllm.repl import choices, sessionlist  # noqa: PLC0415 - rarely needed
 
     entries = await shelf.entries()
+    shelf.number(entries)
     if not entries:
         raise UsageError("there are no conversations yet")
-    shelf.number(entries)
     listed = [sessionlist.choice(entry) for entry in entries]
     chat.screen.output(choices.numbered(listed, chat.screen.columns))
     return "; /resume alone shows all" if len(entries) > choices.LISTED else ""
@@ -67,16 +68,16 @@ async def _resume(chat: Chat, argument: str) -> None:
         found = resuming.shelf_of(chat).found(argument)
         await resuming.take_up(chat, entry)
         if found is not None:
-            await _point(chat, entry, found)
+            await _point(chat, found)
     else:
         await resuming.choose(chat)
 
 
-async def _point(chat: Chat, entry: Entry, message: int) -> None:
+async def _point(chat: Chat, message: int) -> None:
     """Say how to get to what was found, if it is not on the branch in use."""
     from cloudllm.repl.resuming import shelf_of  # noqa: PLC0415 - rarely needed
 
-    tree = await shelf_of(chat).journal.ask(lambda found: found.tree(entry.id))
+    tree = await shelf_of(chat).tree()
     for number, node in enumerate(tree.nodes, start=1):
         if node.id == message and not node.on_branch:
             chat.screen.notice(
@@ -104,12 +105,13 @@ async def _tree(chat: Chat, argument: str) -> None:
     from cloudllm.repl import resuming, treeview  # noqa: PLC0415 - rarely needed
 
     shelf = resuming.shelf_of(chat)
-    entry = await shelf.current()
-    tree = await shelf.journal.ask(lambda found: found.tree(entry.id))
-    if not argument:
-        columns = chat.screen.columns
-        chat.screen.output(await in_thread(partial(treeview.drawn, tree, columns)))
-        chat.screen.notice("* is the branch in use, > its end. /tree NUMBER goes to a message.")
+    tree = await shelf.tree()
+    entry = tree.entry
+    if argument in ("", _ALL):
+        columns, everything = chat.screen.columns, argument == _ALL
+        draw = partial(treeview.drawn, tree, columns, everything=everything)
+        chat.screen.output(await in_thread(draw))
+        chat.screen.notice("* is this chat's branch, > its end. /tree NUMBER goes to a message.")
         return
     number = _message_number(argument, len(tree.nodes))
     await shelf.journal.ask(lambda found: found.move(entry.id, tree.nodes[number - 1].id))
@@ -120,20 +122,24 @@ def _message_number(argument: str, count: int) -> int:
     if argument.isascii() and argument.isdigit() and 1 <= int(argument[:9]) <= count:
         return int(argument)
     raise UsageError(
-        f"/tree takes the number of a message, 1 to {count:,}, not {quoted(argument)}",
+        f"/tree takes the number of a message, 1 to {count:,}, or {_ALL}, not {quoted(argument)}",
         advice="/tree alone numbers them",
     )
 
 
 async def _places(chat: Chat, _typed: str) -> Iterable[Value]:
+    from cloudllm.repl.treeview import mark  # noqa: PLC0415 - rarely needed
+
     if chat.shelf is None or chat.shelf.journal.key is None:
         return ()
     try:
-        entry = await chat.shelf.current()
-        tree = await chat.shelf.journal.ask(lambda found: found.tree(entry.id))
+        tree = await chat.shelf.tree()
     except CloudLLMError:  # it is said when the command runs
         return ()
-    return [(str(number), node.line) for number, node in enumerate(tree.nodes, start=1)]
+    return [
+        (str(number), f"{mark(node, tree.head)} {node.line}")
+        for number, node in enumerate(tree.nodes, start=1)
+    ]
 
 
 async def _fork(chat: Chat, argument: str) -> None:
@@ -142,8 +148,7 @@ async def _fork(chat: Chat, argument: str) -> None:
     number = turn_number("/fork", argument)
     shelf = resuming.shelf_of(chat)
     entry = await shelf.current()
-    last = await _last_of_turn(chat, entry.id, number)
-    copy = await shelf.journal.ask(lambda found: found.fork(entry.id, last))
+    copy = await shelf.fork(_end_of_turn(chat, shelf, number))
     await resuming.take_up(chat, copy)
     chat.screen.notice(
         f"This is a copy, and a conversation of its own; “{sessionlist.title(entry)}” stays as it"
@@ -151,22 +156,19 @@ async def _fork(chat: Chat, argument: str) -> None:
     )
 
 
-async def _last_of_turn(chat: Chat, entry_id: int, number: int | None) -> int | None:
-    """The message with which a turn ends, as the store names it; `None` stands for the last one.
+def _end_of_turn(chat: Chat, shelf: Shelf, number: int | None) -> int | None:
+    """How many messages of the history there are up to the end of a turn; `None`: all of them.
 
     Raises:
         UsageError: there is no such turn.
     """
-    from cloudllm.repl.resuming import shelf_of  # noqa: PLC0415 - rarely needed
-
-    if number is None:
+    starts = [at for at, each in enumerate(chat.history) if each.role is Role.USER]
+    count = len(starts) + bool(shelf.journal.unanswered)
+    if number is None or number == count:
         return None
-    loaded = await shelf_of(chat).load(entry_id)
-    starts = [at for at, each in enumerate(loaded.messages) if each.role is Role.USER]
-    if not 1 <= number <= len(starts):
-        raise UsageError(f"there is no turn {number}; there are {len(starts)}")
-    ends = [*starts[1:], len(loaded.messages)]
-    return loaded.ids[ends[number - 1] - 1]
+    if not 1 <= number <= count:
+        raise UsageError(f"there is no turn {number}; there are {count}")
+    return [*starts[1:], len(chat.history)][number - 1]
 
 
 async def _rename(chat: Chat, argument: str) -> None:
@@ -183,16 +185,20 @@ async def _rename(chat: Chat, argument: str) -> None:
 async def _title(chat: Chat, _typed: str) -> Iterable[Value]:
     if chat.shelf is None or chat.shelf.journal.key is None:
         return ()
-    return [(await chat.shelf.current()).title]
+    try:
+        return [(await chat.shelf.current()).title]
+    except CloudLLMError:  # it is said when the command runs
+        return ()
 
 
 async def _new(chat: Chat, argument: str) -> None:
     no_argument("/clear", argument)
-    is_kept = chat.shelf is not None and chat.shelf.journal.key is not None
+    stays = "the system prompt stays"
+    if chat.shelf is not None and chat.shelf.journal.key is not None:
+        stays = "the one before is kept, and /sessions lists it"
+        if chat.shelf.journal.cannot_save:
+            stays = "the one before is not saved yet, and will be as soon as that can be done"
     chat.forget()
-    stays = (
-        "the one before is kept, and /sessions lists it" if is_kept else "the system prompt stays"
-    )
     chat.screen.notice(f"The conversation starts anew; {stays}.")
 
 
@@ -236,7 +242,7 @@ COMMANDS = (
         "/tree",
         "the messages with all branches, or go to one of them",
         _tree,
-        argument="[NUMBER]",
+        argument="[NUMBER|all]",
         complete=_places,
         example="/tree 3",
     ),
