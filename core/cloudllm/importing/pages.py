@@ -21,9 +21,8 @@ _INTEGERS = (0, 1, 2, 3, 4, 6, 8)  # bytes, by how a value is said to be written
 _FLOAT, _ZERO, _ONE, _BYTES = 7, 8, 9, 12
 _MOST_COLUMNS = 100
 _SEVEN_BITS = 0x7F
-_PLAUSIBLE = (
-    4  # times the pages that there are: of a file that was cut short, its pages still lead on
-)
+_PLAUSIBLE = 4
+"""Times the pages that there are: those of a file that was cut short still lead on."""
 
 Value = int | bytes | None
 """What stands in a column; a text is its bytes, a number that is not whole is `None`."""

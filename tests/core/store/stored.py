@@ -11,6 +11,7 @@ from typing import Any
 
 from cloudllm import Archive, ArchivedMessage, Journal, Message, Role, Status, TextDelta
 from cloudllm.recording import Start
+from cloudllm.store.kept import ELSEWHERE
 
 
 def said(role: str, content: str, **more: Any) -> Message:
@@ -80,6 +81,36 @@ class Chat:
         reply = said("assistant", old + text, model="acme/one", status=status)
         self.journal.settle(start.keep, (*start.head, reply))
         self.history = (*self.history[: start.keep], *start.head, reply)
+
+
+class Told(Chat):
+    """A chat that knows what it was told."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(Journal(path))
+        self.told: list[str] = []
+        self.journal.listen(self.told.append)
+
+    async def take_up(self, entry_id: int) -> None:
+        loaded = await self.journal.ask(lambda kept: kept.load(entry_id))
+        self.journal.resume(loaded)
+        self.history = loaded.messages
+
+    async def ask_again(self, text: str, *pieces: str) -> None:
+        """Send again the message at the end that has no reply."""
+        await self._run(Start(len(self.history), (said("user", text),)), pieces, Status.COMPLETE)
+
+    async def check(self) -> None:
+        """The branch in use is what was said here, and nobody heard of trouble."""
+        key = self.journal.key
+        assert key is not None
+        found = await self.journal.ask(lambda kept: kept.load(kept.find(key).id))
+        assert contents(found.messages) == contents(self.history)
+        assert set(self.told) <= {ELSEWHERE}
+
+
+def contents(messages: tuple[Message, ...]) -> list[str]:
+    return [each.content for each in messages]
 
 
 def rows(path: Path, query: str) -> list[tuple[Any, ...]]:

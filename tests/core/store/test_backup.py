@@ -19,11 +19,6 @@ LATER = ("CREATE TABLE later (text TEXT)",)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 def old(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A file of the first version, with a draft in it."""
     monkeypatch.setattr(migrations, "STEPS", (("CREATE TABLE note (text TEXT)",),))

@@ -18,11 +18,6 @@ from tests.core.store.stored import alternating, check_file, line_of, rows, said
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 def kept(path: Path) -> Iterator[Conversations]:
     store, seconds = Store(path), count(1_700_000_000)
     yield Conversations(store, clock=lambda: float(next(seconds)))

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,18 +27,6 @@ def one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     part = "CREATE TABLE part (word REFERENCES word DEFERRABLE INITIALLY DEFERRED)"
     tables = ("CREATE TABLE note (text TEXT)", "CREATE TABLE word (id INTEGER PRIMARY KEY)", part)
     monkeypatch.setattr(migrations, "STEPS", (tables,))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    made = Store(path, patience=0.2)
-    yield made
-    made.close()
 
 
 def put(store: Store, text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,6 @@ from cloudllm.store.alive import alive
 from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
 from tests.core.store.stored import alternating
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "a folder" / "store.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    made = Store(path, patience=0.2)
-    yield made
-    made.close()
 
 
 def killed(path: Path) -> None:

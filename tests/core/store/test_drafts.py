@@ -51,11 +51,6 @@ class Other:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
-@pytest.fixture
 def other(path: Path) -> Iterator[Callable[[], Other]]:
     started: list[Other] = []
 

@@ -19,11 +19,6 @@ from tests.core.store.stored import Chat, check_file, rows, said
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
-@pytest.fixture
 async def journal(path: Path) -> AsyncIterator[Journal]:
     made = Journal(path, folder="/work")
     yield made

@@ -23,11 +23,6 @@ AGAIN = "The conversation is saved again"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
-@pytest.fixture
 def told() -> list[str]:
     return []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,63 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudllm import Journal, TextDelta
-from cloudllm.messages import Message, Status
+from cloudllm import TextDelta
+from cloudllm.messages import Message
 from cloudllm.recording import Start
 from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
 from cloudllm.store.entries import Entry
-from cloudllm.store.kept import ELSEWHERE
-from tests.core.store.stored import Chat, check_file, line_of, rows, said
-
-
-class Told(Chat):
-    """A chat that knows what it was told."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(Journal(path))
-        self.told: list[str] = []
-        self.journal.listen(self.told.append)
-
-    async def take_up(self, entry_id: int) -> None:
-        loaded = await self.journal.ask(lambda kept: kept.load(entry_id))
-        self.journal.resume(loaded)
-        self.history = loaded.messages
-
-    async def ask_again(self, text: str, *pieces: str) -> None:
-        """Send again the message at the end that has no reply."""
-        await self._run(Start(len(self.history), (said("user", text),)), pieces, Status.COMPLETE)
-
-    async def check(self) -> None:
-        """The branch in use is what was said here, and nobody heard of trouble."""
-        key = self.journal.key
-        assert key is not None
-        found = await self.journal.ask(lambda kept: kept.load(kept.find(key).id))
-        assert contents(found.messages) == contents(self.history)
-        assert set(self.told) <= {ELSEWHERE}
-
-
-def contents(messages: tuple[Message, ...]) -> list[str]:
-    return [each.content for each in messages]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
-@pytest.fixture
-async def chats(path: Path) -> AsyncIterator[list[Told]]:
-    made = [Told(path) for _ in range(3)]
-    yield made
-    for each in made:
-        each.journal.close(5)
-
-
-@pytest.fixture
-def kept(path: Path) -> Iterator[Conversations]:
-    with closing(Store(path)) as store:
-        yield Conversations(store)
+from tests.core.store.stored import Told, check_file, contents, line_of, rows, said
 
 
 async def test_a_reply_whose_conversation_is_deleted_never_runs_into_that_of_another_chat(

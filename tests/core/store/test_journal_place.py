@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from cloudllm.store.conversations import Conversations
 from cloudllm.store.database import Store
-from tests.core.store.stored import line_of, said
-from tests.core.store.test_journal_others import Told
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
-@pytest.fixture
-async def chats(path: Path) -> AsyncIterator[list[Told]]:
-    made = [Told(path) for _ in range(3)]
-    yield made
-    for each in made:
-        each.journal.close(5)
-
-
-@pytest.fixture
-def kept(path: Path) -> Iterator[Conversations]:
-    with closing(Store(path)) as store:
-        yield Conversations(store)
+from tests.core.store.stored import Told, line_of, said
 
 
 async def test_a_chat_knows_where_it_is_whatever_another_one_goes_on_with(

@@ -83,11 +83,6 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
 def all_together(path: Path, turns: int, how: str) -> str:
     """What 8 processes say that hold so many turns each at the same time."""
     command = [sys.executable, "-c", TURNS, str(path)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,13 +15,6 @@ from cloudllm.store.database import Store
 
 STATEMENTS = [statement for step in migrations.STEPS for statement in step]
 BROKEN = "CREATE BROKEN"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "store.db")
-    yield made
-    made.close()
 
 
 def schema(path: Path) -> tuple[int, set[str]]:
@@ -81,6 +73,7 @@ def test_the_turns_of_what_was_kept_before_are_counted(store: Store) -> None:
         (1, None, "user"), (2, 1, "assistant"), (3, 2, "user"), (4, 3, "assistant"),
         (5, 2, "user"), (6, 5, "user"), (7, 6, "assistant"), (8, 7, "tool"), (9, None, "assistant"),
     )  # fmt: skip
+    store.path.parent.mkdir()
     with closing(sqlite3.connect(store.path)) as connection:
         for statement in (each for step in migrations.STEPS[:3] for each in step):
             connection.execute(statement)

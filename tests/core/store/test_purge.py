@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -34,13 +33,6 @@ connection.execute("BEGIN" if sys.argv[2] == "hold" else "SELECT 1")
 print(connection.execute("SELECT count(*) FROM conversation").fetchone()[0], flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "data" / "store.db", patience=0.5)
-    yield made
-    made.close()
 
 
 @pytest.fixture

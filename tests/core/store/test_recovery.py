@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,18 +34,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "store.db"
-
-
-@pytest.fixture
-def kept(path: Path) -> Iterator[Conversations]:
-    store = Store(path)
-    yield Conversations(store)
-    store.close()
 
 
 async def dead(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -37,13 +35,6 @@ SETTLED = Entry(
     cost=700,
 )
 LINE = Line(name="2026-11-28", calls=1, input=10, output=5, cached=4, reasoning=2, cost=700)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "store.db")
-    yield made
-    made.close()
 
 
 def put(store: Store, *entries: Entry) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from cloudllm.archive import Archive, ArchivedMessage
 from cloudllm.messages import Message, Role
 from cloudllm.store import entries
@@ -17,13 +12,6 @@ from cloudllm.store.retention import expire
 
 DAY = 86_400
 NOW = 1_800_000_000
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "store.db")
-    yield made
-    made.close()
 
 
 def add(store: Store, days: float) -> int:
