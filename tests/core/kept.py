@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from click.testing import CliRunner, Result
@@ -141,6 +142,26 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
+def _conversation(host: int, answer: bytes) -> bytes:
+    """All that is shown until the terminal is closed.
+
+    The answer is given again when nothing comes of it: a key that interrupts is lost on a program
+    that is just about to read.
+    """
+    shown = b""
+    with suppress(OSError):  # the other end is closed
+        while True:
+            if select.select([host], [], [], 1)[0]:
+                part = os.read(host, 4096)
+                asked = b"[y/N]: " in part
+                shown += part
+            else:
+                asked = b"[y/N]: " in shown
+            if answer and asked:
+                os.write(host, answer)
+    return shown
+
+
 def on_terminal(*arguments: str, answer: bytes = b"", **environ: str) -> tuple[int, str]:
     """Run it on a terminal, which it has to itself; gives the exit code and all that it showed.
 
@@ -158,14 +179,10 @@ def on_terminal(*arguments: str, answer: bytes = b"", **environ: str) -> tuple[i
         preexec_fn=_take_terminal,  # noqa: PLW1509 - one thread
     ) as process:
         os.close(guest)
-        shown = b""
         try:
-            while part := os.read(host, 4096):
-                shown += part
-                if answer and b"[y/N]: " in shown:
-                    os.write(host, answer)
-                    answer = b""
-        except OSError:  # the other end is closed
-            pass
+            shown = _conversation(host, answer)
+        except BaseException:
+            process.kill()  # or else this would wait for it
+            raise
     os.close(host)
     return process.returncode, shown.decode().replace("\r\n", "\n")
