@@ -487,3 +487,24 @@ def test_G12_ctrl_c_drops_a_begun_block(terminal: Any, server: WireServer) -> No
     t.send("right text\n\\end\n")
     t.wait("Hello from the wire")
     assert server.requests[0].body["messages"][-1]["content"] == "right text"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("keys", "code"), [(["\x04"], 0), (["\x03", "\x03"], 130)])
+def test_G5_who_leaves_plain_mode_is_told_first_what_is_not_saved(
+    keys: list[str], code: int, terminal: Any, home: Path
+) -> None:
+    (home / "store.db").mkdir(parents=True)
+    t = terminal("--plain")
+    t.wait("on a line of its own sends")
+    t.send("hi\n\\end\n")
+    t.wait("12 tokens")
+    t.settle()
+    for key in keys:
+        t.send(key)
+        t.settle()
+    t.wait("Not all that was said is saved. /save FILE")
+    t.settle()
+    t.send(keys[-1])
+    assert t.leave() == code
+    t.wait("Not all that was said could be saved.")

@@ -85,7 +85,10 @@ def _archive(log: Log, at: int) -> Archive:
     (row,) = log.rows(_HEADING, (at,), of="conversation")
     owner, *heading = row.values()
     messages = [tuple(each.values()) for each in log.rows(_MESSAGES, (at,), of="message")]
-    return archive_of(heading, owner, messages, partial(_pieces, log))
+    try:
+        return archive_of(heading, owner, messages, partial(_pieces, log))
+    except ValueError as error:  # SQLite sees no damage within a value
+        raise UsageError(f"{log.where}: conversation {at} is damaged") from error
 
 
 def _pieces(log: Log, at: int) -> list[Piece]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from itertools import chain
+from struct import unpack
 from typing import BinaryIO
 
 MAGIC = b"SQLite format 3\0"
@@ -20,6 +22,7 @@ _LOG_HEADER, _FRAME_HEADER = 32, 24
 _INTEGERS = (0, 1, 2, 3, 4, 6, 8)  # bytes, by how a value is said to be written
 _FLOAT, _ZERO, _ONE, _BYTES = 7, 8, 9, 12
 _MOST_COLUMNS = 100
+_LEAST_ROW = 4  # bytes, beside the two that point at it
 _SEVEN_BITS = 0x7F
 _PLAUSIBLE = 4
 """Times the pages that there are: those of a file that was cut short still lead on."""
@@ -59,12 +62,13 @@ class Pages:
         self._usable = self._size - unused
         self._logged = self._committed(start[16:24]) if is_log else {}
         length = file.seek(0, 2)
-        self._last = max([-(-length // self._size), *self._logged])
+        self._last = -(-length // self._size)
+        self._beyond = sorted(number for number in self._logged if number > self._last)
         self._held = 0, b""
 
     def rows(self) -> Iterator[tuple[Tree, Place]]:
         """Where rows may begin, in the order of the pages."""
-        for number in range(1, self._last + 1):
+        for number in chain(range(1, self._last + 1), self._beyond):
             page = self._page(number)
             start = 100 if number == 1 else 0
             try:
@@ -73,8 +77,13 @@ class Pages:
                 continue
             pointers = start + (12 if tree is Tree.INDEX_INSIDE else 8)
             count = int.from_bytes(page[start + 3 : start + 5])
-            for at in range(pointers, min(pointers + 2 * count, len(page) - 1), 2):
-                yield tree, (number, int.from_bytes(page[at : at + 2]))
+            count = max(0, min(count, (len(page) - pointers) // (2 + _LEAST_ROW)))
+            # Pointers of what is no page hardly ever lead onto it: a large file of another kind is
+            # soon looked through.
+            end = pointers + 2 * count
+            for at in sorted(set(unpack(f">{count}H", page[pointers:end]))):
+                if end <= at < len(page):
+                    yield tree, (number, at)
 
     def row(self, tree: Tree, place: Place) -> tuple[int, Sequence[Value], bool]:
         """The number of a row, 0 on an index, its columns, and whether they are whole.
@@ -112,7 +121,7 @@ class Pages:
             seen.add(following)
             parts.append(page[4 : min(left + 4, usable)])
             left, following = left - (usable - 4), _number(page, 0)
-        if left > 0 and seen and not 0 < following < _PLAUSIBLE * self._last:
+        if left > 0 and seen and not 0 < following < _PLAUSIBLE * (self._last + len(self._beyond)):
             parts.pop()  # a page that leads nowhere is not one of these
         return b"".join(parts)
 
@@ -123,11 +132,11 @@ class Pages:
         return self._held[1]
 
     def _read(self, number: int) -> bytes:
-        if not 1 <= number <= self._last:
-            return b""
         if self._log is not None and number in self._logged:
             self._log.seek(self._logged[number])
             return self._log.read(self._size)
+        if not 1 <= number <= self._last:
+            return b""
         self._file.seek((number - 1) * self._size)
         return self._file.read(self._size)
 

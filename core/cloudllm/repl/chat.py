@@ -54,6 +54,7 @@ class Chat(Served):
         self.opening = opening
         self.ready = asyncio.Event()
         self.leaving = False
+        self._closing = False
         self._warned = False
         self.person = False  # somebody sits there, and the chat may do things beside
         self._chores: set[asyncio.Future[None]] = set()
@@ -125,6 +126,7 @@ class Chat(Served):
 
         Plugins that are told of replies get `patience` seconds to deal with the last ones.
         """
+        self._closing = True
         for chore in tuple(self._chores):
             chore.cancel()
         if self._engine is not None:
@@ -145,10 +147,15 @@ class Chat(Served):
         self.screen.notice(_NOT_SAVED)
         return False
 
-    def break_off(self) -> None:
-        """The program is ended from outside: the next chat offers to go on with what is under way."""
+    def break_off(self) -> bool:
+        """The program is ended from outside: the next chat offers to go on with what is under way.
+
+        Is that to be stopped? A chat that is closing comes to its end soon, and what it still writes
+        would be lost.
+        """
         if self.shelf is not None:
             self.shelf.journal.break_off()
+        return not self._closing
 
     async def settle(self, plugin: Plugin) -> None:
         """Let a plugin deal with the last reply before it is asked of it; for a moment at most."""

@@ -29,6 +29,7 @@ _INTERRUPTED = 130
 _TWICE = 2.0
 _GLANCE = 0.03  # seconds in which a line that was typed ahead is there
 _PATIENCE = 2.0  # seconds that the end waits for plugins that write replies down
+_SETTLING = 1.0  # seconds that a turn has to settle; with a session's end come two signals at once
 
 
 class PlainChat:
@@ -64,9 +65,9 @@ class PlainChat:
         """Say that Ctrl-C has ended it."""
         self._screen.stopped(self._chat.kept)
 
-    def break_off(self) -> None:
-        """A signal ends it."""
-        self._chat.break_off()
+    def break_off(self) -> bool:
+        """A signal ends it; is there anything to be stopped?"""
+        return self._chat.break_off()
 
     async def run(self) -> int:
         """Read to the end, or to `/quit`, or to the first turn that fails in a pipe."""
@@ -94,11 +95,11 @@ class PlainChat:
         self._grammar = Grammar(settings.sentinel)
         self._reader = BlockReader(self._grammar)
         await self._open()
-        while (line := await self._next_line()) is not None:
-            if not await self._submit(self._reader.feed(line)):
+        while True:
+            line = await self._next_line()
+            submission = self._reader.end() if line is None else self._reader.feed(line)
+            if not await self._submit(submission) or (line is None and self._chat.may_leave()):
                 return self._code
-        await self._submit(self._reader.end())
-        return self._code
 
     async def _open(self) -> None:
         """Begin with the conversation that is wanted; a person can go on without it.
@@ -236,7 +237,10 @@ class PlainChat:
         if self._turn is not None:
             self._turn.cancel()
         elif chat is not None and time.monotonic() - self._first_interrupt < _TWICE:
-            chat.cancel()
+            if self._chat.may_leave():
+                chat.cancel()
+            else:
+                self._screen.await_line()
         else:
             if self._reader.end() is not None:
                 self._screen.notice("What you have typed of this message is dropped.")
@@ -295,17 +299,20 @@ def _one_shot_code(reply: Message) -> int:
     return PartialReply.exit_code if cut else 0
 
 
-def _run(main: Awaitable[int], stopped: Callable[[], None], break_off: Callable[[], None]) -> int:
+def _run(main: Awaitable[int], stopped: Callable[[], None], break_off: Callable[[], bool]) -> int:
     ended: list[int] = []
 
     async def entry() -> int:
         """Let a signal end it as Ctrl-C does, with a code of its own."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        stopping = -_SETTLING
 
         def end(number: int) -> None:
+            nonlocal stopping
             ended.append(number)
-            break_off()
-            if task is not None:
+            now = time.monotonic()
+            if break_off() and task is not None and now - stopping >= _SETTLING:
+                stopping = now
                 task.cancel()
 
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
@@ -316,7 +323,8 @@ def _run(main: Awaitable[int], stopped: Callable[[], None], break_off: Callable[
     runner = asyncio.Runner()
     with streams.contained():
         try:
-            return runner.run(entry())
+            code = runner.run(entry())
+            return 128 + ended[0] if ended else code
         except KeyboardInterrupt:
             stopped()
         except asyncio.CancelledError:  # the second Ctrl-C of a person, or a signal

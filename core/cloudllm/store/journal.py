@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloudllm.errors import StoreDamaged
 from cloudllm.events import ReasoningDelta, TextDelta
-from cloudllm.messages import Message, Role
+from cloudllm.messages import Message, Role, Status
 from cloudllm.recording import Start
 from cloudllm.store import entries, titles
 from cloudllm.store.alive import alive
@@ -67,7 +67,7 @@ class Journal:
         self._due = False
         self._again = False
         self._ended = False
-        self._is_broken_off = False
+        self._broken_off: Running | None = None
         self._kept: Kept | None = None
         self._path: list[Place] = []
         self._unanswered: Place | None = None
@@ -167,11 +167,11 @@ class Journal:
 
     def settle(self, keep: int, messages: Sequence[Message]) -> None:
         """The turn that began is over: these stand in the history from `keep` on, the reply last."""
-        if self._is_broken_off:
+        running = self._pending.running
+        is_whole = bool(messages) and messages[-1].status is Status.COMPLETE
+        if running is None or (running is self._broken_off and not is_whole):
             return
-        running, self._pending.running = self._pending.running, None
-        if running is None:
-            return
+        self._pending.running = None
         if not messages:
             self._put(running.kept, running.take_back)
             if running.first:
@@ -225,9 +225,9 @@ class Journal:
     def break_off(self) -> None:
         """The program is ended from outside: a reply that is coming in is cut, as by a crash.
 
-        The next chat puts it together.
+        The next chat puts it together, unless all of it has come by now.
         """
-        self._is_broken_off = self._pending.running is not None
+        self._broken_off = self._pending.running
 
     def close(self, seconds: float) -> None:
         """Write what is still to be written, for so many seconds at most, and close the file.

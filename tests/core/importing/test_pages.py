@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import BinaryIO
@@ -144,3 +146,29 @@ def test_any_bytes_are_read_to_their_end(tmp_path: Path, seed: int) -> None:
     path.write_bytes(random.randbytes(50_000))
     with path.open("rb") as file:
         assert scanned(file) >= 0
+
+
+def test_a_log_whose_pages_have_impossible_numbers_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(made(path, 4_096, journal="wal")) as connection:
+        connection.execute("INSERT INTO kept VALUES (1, 2, 'here', NULL)")
+        content, log = path.read_bytes(), bytearray(Path(f"{path}-wal").read_bytes())
+    frames = range(32, len(log), 24 + 4_096)
+    (rows_at, *_) = [at for at in frames if b"here" in log[at : at + 24 + 4_096]]
+    log[rows_at : rows_at + 4] = b"\xff" * 4
+    pages = Pages(BytesIO(content), BytesIO(log))
+    begun = time.monotonic()
+    assert rows(pages)[0] == [(1, 2, b"here", None)]
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("start", [b"\n", b"\r\x00\x00\xff\xff"])
+def test_what_is_no_database_is_looked_through_soon(start: bytes) -> None:
+    lines = (start + b" " * (4_096 - len(start))) * 256 * 4
+    assert list(Pages(BytesIO(lines)).rows()) == []
+
+
+@pytest.mark.parametrize("start", [b"\r", b"\n", b"\x02"])
+def test_of_a_page_that_is_cut_off_in_its_header_nothing_is_read(start: bytes) -> None:
+    for length in range(12):
+        assert list(Pages(BytesIO(bytes(4_096) + start + bytes(length))).rows()) == []

@@ -206,3 +206,15 @@ def test_what_was_read_can_be_kept(kept: list[Archive], path: Path, tmp_path: Pa
         assert conversations.add(each) is None
     assert len(conversations.entries()) == len(kept)
     store.close()
+
+
+def test_damage_within_a_value_costs_that_conversation_alone(
+    kept: list[Archive], path: Path
+) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE message SET role = '\ufffdser' WHERE content LIKE '3-2 %'")
+        connection.commit()
+    found, error = whole_and_error(path)
+    assert found == [each for each in kept if each.id != "k3"]
+    assert error == f"{path}: conversation 4 is damaged"

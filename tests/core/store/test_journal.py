@@ -260,3 +260,33 @@ def test_G5_the_branch_on_disk_is_always_the_history_and_no_row_is_ever_lost(
         chat.journal.close(5)
 
     asyncio.run(live())
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.COMPLETE])
+async def test_G5_a_reply_that_is_broken_off_is_left_as_by_a_crash_unless_it_is_whole(
+    path: Path, journal: Journal, chat: Chat, status: Status
+) -> None:
+    start = Start(0, (said("user", "hello"),))
+    await chat.begin(start)
+    journal.add(TextDelta("one two"))
+    journal.break_off()
+    chat.settle(start, "one two", status)
+    journal.close(5)
+    (found,) = rows(path, "SELECT status FROM message WHERE role = 'assistant'")
+    (owner,) = rows(path, "SELECT owner IS NULL FROM conversation")
+    is_whole = status is Status.COMPLETE
+    assert (found, owner) == (("complete" if is_whole else "streaming",), (is_whole,))
+    assert rows(path, "SELECT text FROM piece") == ([] if is_whole else [("one two",)])
+
+
+async def test_what_is_said_after_a_reply_was_broken_off_is_kept_as_ever(
+    path: Path, journal: Journal, chat: Chat
+) -> None:
+    start = Start(0, (said("user", "hello"),))
+    await chat.begin(start)
+    journal.add(TextDelta("one"))
+    journal.break_off()
+    chat.settle(start, "one", Status.CANCELLED)
+    await chat.turn("and then?", "two")
+    found = rows(path, "SELECT status FROM message WHERE content = 'two'")
+    assert found == [("complete",)]
