@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from cloudllm import paths, streams
 from cloudllm.early import EarlyTerminal
+from cloudllm.repl.configured import Program
 from cloudllm.repl.opening import Opening
 from cloudllm.repl.render.sanitize import clean
-from cloudllm.repl.served import Program
 
 if TYPE_CHECKING:
     from cloudllm.plugins import Plugins

@@ -15,7 +15,7 @@ from cloudllm.errors import CloudLLMError, ConfigurationError, UsageError
 from cloudllm.repl.render.sanitize import clean
 
 if TYPE_CHECKING:
-    from cloudllm.repl.served import Program
+    from cloudllm.repl.configured import Program
     from cloudllm.settings import Settings
 
 

@@ -16,7 +16,7 @@ from cloudllm.errors import UsageError
 
 if TYPE_CHECKING:
     from cloudllm.plugins import Plugin, Plugins
-    from cloudllm.repl.served import Program
+    from cloudllm.repl.configured import Program
     from cloudllm.testing.conformance import Verdict
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

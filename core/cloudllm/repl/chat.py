@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudllm.errors import BudgetExceeded, NetworkError, UsageError
+from cloudllm.repl.configured import Compose, Configured
 from cloudllm.repl.consent import Consent
 from cloudllm.repl.opening import Opening
-from cloudllm.repl.served import Compose, Served
 from cloudllm.threads import in_thread
 
 if TYPE_CHECKING:  # they take a while, and the first prompt comes before them
@@ -36,7 +36,7 @@ _NOT_SAVED = (
 )
 
 
-class Chat(Served):
+class Chat(Configured):
     """One conversation, as a person at any front end holds it.
 
     `agreed` is what a person lets the turn that they have just sent cost, `kept` what came of a

@@ -18,6 +18,7 @@ from cloudllm.repl.app import ChatApp
 from cloudllm.repl.beginning import Beginning
 from cloudllm.repl.chat import Chat
 from cloudllm.repl.completion import ChatCompleter
+from cloudllm.repl.configured import Compose
 from cloudllm.repl.drafts import DraftJournal
 from cloudllm.repl.early_settings import EarlySettings, may_be_private
 from cloudllm.repl.history import InputHistory
@@ -29,7 +30,6 @@ from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.screen import TerminalScreen
 from cloudllm.repl.secrets import asks_secret
 from cloudllm.repl.sentinel import Command, Grammar, UserText
-from cloudllm.repl.served import Compose
 from cloudllm.repl.statusrow import StatusRow, hints
 from cloudllm.repl.style import BOLD, DIM
 from cloudllm.repl.unsent import Unsent

@@ -34,7 +34,7 @@ Compose = Callable[[Mapping[str, object]], Program]
 """Reads the settings under these flags; it may block and raise `ConfigurationError`."""
 
 
-class Served:
+class Configured:
     """Settings that can be changed, and a session that is kept to them.
 
     The session is made when it is first needed, so that a chat can begin, and mend its settings,
