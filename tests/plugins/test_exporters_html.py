@@ -8,7 +8,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloudllm import Archive, Message, Role, Status, ToolCall
@@ -132,9 +132,9 @@ def test_markdown_becomes_html(text: str, marked: str) -> None:
     assert prose(text) == marked
 
 
-def test_code_is_marked_and_bears_its_language() -> None:
+def test_code_is_marked_and_bears_what_its_fence_says() -> None:
     text = prose("```python x\nif a: pass  # b\n```")
-    assert "<figcaption>python</figcaption>" in text
+    assert "<figcaption>python x</figcaption>" in text
     assert '<i class="k">if</i> a: <i class="k">pass</i>  <i class="c1"># b</i>' in text
 
 
@@ -202,6 +202,7 @@ _word = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5)
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(_word | st.sampled_from(["\n", "\n\n", "*", "`", "> ", "- ", "|", " ", "#"])))
+@example(["`", "`", "`", "a", "> ", "b"])  # all that stands behind a fence
 def test_no_word_of_a_message_is_missing(found: list[str]) -> None:
     words = re.findall(r"\w+", "".join(found))
     text = read(prose("".join(found))).text

@@ -59,10 +59,10 @@ class _Renderer(RendererHTML):
         return f"<code>{written(tokens[idx].content)}</code>"
 
     def fence(self, tokens: Sequence[Token], idx: int, _: OptionsDict, __: EnvType) -> str:
-        """Code with its language."""
+        """Code with all that its fence says, the language first."""
         token = tokens[idx]
         language = next(iter(token.info.split()), "")[:30]
-        return code(highlighted(token.content, language), language)
+        return code(highlighted(token.content, language), " ".join(token.info.split()))
 
     def code_block(self, tokens: Sequence[Token], idx: int, _: OptionsDict, __: EnvType) -> str:
         """Code that is only indented."""

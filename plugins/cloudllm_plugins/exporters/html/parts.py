@@ -17,9 +17,9 @@ def plain(text: str) -> str:
     return f'<pre class="plain" dir="auto">{_kept(written(text))}</pre>\n'
 
 
-def code(marked: str, language: str = "") -> str:
+def code(marked: str, caption: str = "") -> str:
     """A block of code, safe already; it scrolls by itself, also by keys."""
-    label = f"<figcaption>{written(language)}</figcaption>" if language else ""
+    label = f"<figcaption>{written(caption)}</figcaption>" if caption else ""
     block = f'<pre tabindex="0"><code>{_kept(marked)}</code></pre>'
     return f'<figure class="code">{label}{block}</figure>\n'
 
