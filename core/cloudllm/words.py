@@ -30,6 +30,11 @@ def quoted(text: str, limit: int = 60) -> str:
     return f"“{one_line(text, limit)}”"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of these, such as "1 turn" and "2,000 turns"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _shown(character: str) -> str:
     shown = "\ufffd" if "\ud800" <= character <= "\udfff" else visible(character)
     return shown if shown.isprintable() else code_point(character)

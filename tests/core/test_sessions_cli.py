@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from cloudllm.cli import cells, listing, sessions_text
+from cloudllm import cells
+from cloudllm.cli import listing, sessions_text
 from cloudllm.errors import StoreDamaged, StoreError, UsageError
 from cloudllm.messages import Status
 from cloudllm.store.database import default_path

@@ -15,14 +15,16 @@ import sys
 import termios
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyte
 import pytest
 from wcwidth import wcwidth
 
 from cloudllm.testing import Reply, WireServer
+from tests.repl.screens import Talk
 
 GREETING = Reply(text="Hello from the wire.")
 
@@ -240,3 +242,21 @@ def chat(running: Chat) -> Iterator[Chat]:
         running.terminal.settle(0.3)
     running.terminal.send("/clear\r")
     running.terminal.wait("starts anew")
+
+
+@pytest.fixture
+async def talk() -> AsyncIterator[Talk]:
+    """A chat in this process with the provider echo."""
+    talk = Talk()
+    await talk.start()
+    yield talk
+    await talk.chat.close()
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder is there no more."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()

@@ -83,13 +83,8 @@ async def test_what_waits_for_another_program_at_the_end_is_not_promised(
         assert farewell(talk.chat) == said
 
 
-async def test_where_the_folder_is_gone_the_conversation_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+@pytest.mark.usefixtures("gone")
+async def test_where_the_folder_is_gone_the_conversation_is_named() -> None:
     talk = Talk()
     said = await left(talk, "hello")
     assert talk.chat.shelf is not None

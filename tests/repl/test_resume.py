@@ -259,13 +259,8 @@ async def test_a_store_that_cannot_be_used_does_not_stop_a_fresh_chat(home: Path
         await opened(LAST)
 
 
-async def test_a_folder_that_is_gone_is_no_reason_to_stop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+@pytest.mark.usefixtures("gone")
+async def test_a_folder_that_is_gone_is_no_reason_to_stop() -> None:
     talk: Any = await opened()
     assert talk.chat.shelf.folder == ""
     with pytest.raises(UsageError, match="no conversation in this folder"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 
@@ -19,14 +18,6 @@ from tests.repl.screens import Talk
 from tests.repl.test_resume import keep
 
 NOTHING_YET = ("/tree", "/fork", "/rename x", "/sessions", "/resume", "/resume x", "/sessions x")
-
-
-@pytest.fixture
-async def talk() -> AsyncIterator[Talk]:
-    talk = Talk()
-    await talk.start()
-    yield talk
-    await talk.chat.close()
 
 
 async def give(talk: Talk, *texts: str) -> None:

@@ -11,7 +11,8 @@ from cloudllm import Message, Role, UsageError
 from cloudllm.repl.cells import width
 from cloudllm.repl.commands import COMMANDS
 from cloudllm.repl.opening import Opening
-from cloudllm.repl.treeview import NEWEST, drawn
+from cloudllm.repl.treeview import drawn
+from cloudllm.repl.wording import NEWEST
 from cloudllm.store.conversations import Entry, Node, Tree
 from tests.repl.screens import Talk
 
@@ -111,14 +112,6 @@ def test_many_forks_stay_on_the_screen() -> None:
 
 
 # In a chat.
-
-
-@pytest.fixture
-async def talk() -> AsyncIterator[Talk]:
-    talk = Talk()
-    await talk.start()
-    yield talk
-    await talk.chat.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from itertools import chain
 
 import click
 
-from cloudllm.cli import cells
+from cloudllm import cells
 from cloudllm.errors import UsageError
 from cloudllm.repl.render.sanitize import Sanitizer, clean, own_styles_only
 from cloudllm.repl.style import BOLD, styled

@@ -13,9 +13,9 @@ from cloudllm.cli import listing
 from cloudllm.cli.compose import Options
 from cloudllm.cli.options import shared_options
 from cloudllm.cli.sessions_store import existing, named, titles
-from cloudllm.cli.sessions_text import counted
 from cloudllm.errors import UsageError
 from cloudllm.paths import history_text
+from cloudllm.words import counted
 
 if TYPE_CHECKING:
     from cloudllm.store.conversations import Entry
@@ -51,7 +51,7 @@ def delete(_options: Options, *, names: tuple[str, ...], yes: bool) -> None:
         _check_closed(entries)
         _agree(f"Delete {_described(entries)}?", yes=yes)
         conversations.delete([entry.id for entry in entries])
-    listing.aside(f"{counted(len(entries))} deleted.")
+    listing.aside(f"{counted(len(entries), 'conversation')} deleted.")
 
 
 @click.command()
@@ -105,7 +105,7 @@ def _closed(entries: Sequence[Entry], days: int | None) -> list[Entry]:
 
 def _tell(purged: Purged) -> None:
     """Say what is gone, and what a person has to remove."""
-    what = f"{counted(purged.conversations)} with {counted(purged.messages, 'message')}"
+    what = f"{counted(purged.conversations, 'conversation')} with {counted(purged.messages, 'message')}"
     listing.aside(f"{what} purged; the bytes on the disk were searched, and nothing is left.")
     if purged.backups:
         names = ", ".join(each.name for each in purged.backups)
@@ -136,4 +136,4 @@ def _agree(question: str, *, yes: bool) -> None:
 
 
 def _described(entries: Sequence[Entry]) -> str:
-    return f"{counted(len(entries))}, {titles(entries)}"
+    return f"{counted(len(entries), 'conversation')}, {titles(entries)}"

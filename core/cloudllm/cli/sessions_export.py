@@ -10,8 +10,8 @@ from cloudllm.cli import listing
 from cloudllm.cli.compose import Options, load_plugins
 from cloudllm.cli.options import shared_options
 from cloudllm.cli.sessions_store import existing, named, recover
-from cloudllm.cli.sessions_text import counted
 from cloudllm.errors import UsageError
+from cloudllm.words import counted
 
 if TYPE_CHECKING:
     from cloudllm.archive import Exporter
@@ -65,7 +65,7 @@ def export(
 
             path = save_pieces(file, pieces, force=force)
             said = exported.form(file) if form is None else ""
-            listing.aside(f"Wrote {counted(len(entries))} to {path}{said}.")
+            listing.aside(f"Wrote {counted(len(entries), 'conversation')} to {path}{said}.")
 
 
 def _wanted(conversations: Conversations, names: tuple[str, ...]) -> list[Entry]:

@@ -16,10 +16,9 @@ from cloudllm.cli import listing
 from cloudllm.cli.compose import Options
 from cloudllm.cli.options import shared_options
 from cloudllm.cli.sessions_store import in_store, made, opened
-from cloudllm.cli.sessions_text import counted
 from cloudllm.errors import CloudLLMError, StoreError, UsageError
 from cloudllm.store.database import default_path
-from cloudllm.words import one_line
+from cloudllm.words import counted, one_line
 
 if TYPE_CHECKING:
     from cloudllm.archive import Archive
@@ -91,7 +90,7 @@ class _Count:
             counts = (self.new, "new"), (self.updated, "updated"), (self.unchanged, "unchanged")
             yield f"{self.done}: {', '.join(f'{number:,} {what}' for number, what in counts)}."
         for reason, number in self.skipped.most_common(_REASONS):
-            yield f"{counted(number)} skipped: {reason}."
+            yield f"{counted(number, 'conversation')} skipped: {reason}."
         if (more := len(self.skipped) - _REASONS) > 0:
             yield f"And {more:,} more for other reasons."
 
@@ -100,7 +99,7 @@ class _Count:
         now = time.monotonic()
         if now - self.shown > _MOMENT:
             self.shown = now
-            listing.passing(f"{file.name}: {counted(self.seen)} …")
+            listing.passing(f"{file.name}: {counted(self.seen, 'conversation')} …")
 
 
 def _read(file: Path, add: _Add, count: _Count) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cloudllm.cli import cells, listing
-from cloudllm.cli.sessions_text import counted, moment
+from cloudllm import cells
+from cloudllm.cli import listing
+from cloudllm.cli.sessions_text import moment
 from cloudllm.messages import Role
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.transcript import SPEAKERS, SpokenTurn, first_line, in_full
 from cloudllm.repl.wording import state
+from cloudllm.words import counted
 
 if TYPE_CHECKING:
     from cloudllm.archive import Archive, ArchivedMessage

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cloudllm.cli import cells, listing
+from cloudllm import cells
+from cloudllm.cli import listing
 from cloudllm.messages import Role
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.transcript import SPEAKERS
@@ -87,11 +88,6 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
     shared = pairwise((0, *map(_in_common, ordered, ordered[1:]), 0))
     lengths = (max(_SHORTEST_KEY, 1 + max(both)) for both in shared)
     return {key: key[:length] for key, length in zip(ordered, lengths, strict=False)}
-
-
-def counted(number: int, noun: str = "conversation") -> str:
-    """A number of things, in words."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def marks(entry: Entry) -> str:

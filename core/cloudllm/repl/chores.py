@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloudllm.errors import CloudLLMError, StoreError
 from cloudllm.threads import in_thread
+from cloudllm.words import counted
 
 if TYPE_CHECKING:
     from cloudllm.repl.chat import Chat
@@ -25,8 +26,8 @@ async def expire(chat: Chat) -> None:
         chat.screen.notice(f"What is older than {_days(days)} could not be purged: {error}")
         return
     if count:
-        what = "conversation" if count == 1 else "conversations"
-        chat.screen.notice(f"Purged {count:,} {what}, not in use for {_days(days)} or longer.")
+        what = counted(count, "conversation")
+        chat.screen.notice(f"Purged {what}, not in use for {_days(days)} or longer.")
 
 
 async def entitle(chat: Chat, engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from cloudllm.cells import width
 from cloudllm.errors import CloudLLMError
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.style import styled
@@ -24,7 +25,7 @@ def wrapped(line: str, columns: int) -> list[str]:
     rows: list[str] = []
     room = 0
     for word in line.split(" "):
-        cells = _cells(word)
+        cells = width(word)
         if rows and cells < room:
             rows[-1] += f" {word}"
             room -= cells + 1
@@ -39,22 +40,13 @@ def hung(line: str, columns: int) -> list[str]:
 
     A column begins after two blanks; what begins in the second half of a row has no room below it.
     """
-    if _cells(line) <= columns:
+    if width(line) <= columns:
         return [line]
     starts = (found.end() for found in _COLUMN.finditer(line, 0, columns))
-    at = max((start for start in starts if _cells(line[:start]) <= columns // 2), default=0)
-    indent = " " * _cells(line[:at])
+    at = max((start for start in starts if width(line[:start]) <= columns // 2), default=0)
+    indent = " " * width(line[:at])
     first, *others = wrapped(line[at:], columns - len(indent))
     return [line[:at] + first, *(indent + row for row in others)]
-
-
-def _cells(text: str) -> int:
-    """How many cells the text takes."""
-    if text.isascii():
-        return len(text)
-    from wcwidth import wcswidth  # noqa: PLC0415 - not for one line on standard error
-
-    return max(0, wcswidth(text))
 
 
 def one_line(error: BaseException) -> CloudLLMError:

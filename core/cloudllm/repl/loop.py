@@ -222,11 +222,7 @@ class TerminalChat(TerminalScreen):
     # What the chat shows.
 
     def event(self, event: Event) -> None:
-        """Show what a turn emitted; when its request goes out, its message is on disk."""
-        from cloudllm.events import RequestSent  # noqa: PLC0415 - after the first prompt
-
-        if isinstance(event, RequestSent):
-            self._is_gone()
+        """Show what a turn emitted."""
         self._view.event(event)
 
     def recall(self, turn: Sequence[Message]) -> None:
@@ -303,6 +299,7 @@ class TerminalChat(TerminalScreen):
             command,
             shown=shown,
             theme=self._dressed(),
+            sent=self._is_gone,  # its message is on disk by then
         )
         self._turn = asyncio.ensure_future(submit(self._chat, means, asks=True))
         indicator = asyncio.ensure_future(self._view.indicate())

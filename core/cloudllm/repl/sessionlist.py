@@ -10,7 +10,7 @@ from cloudllm.repl.cells import cut, width
 from cloudllm.repl.choices import Choice, row
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.repl.transcript import SPEAKERS
-from cloudllm.words import one_line
+from cloudllm.words import counted, one_line
 
 if TYPE_CHECKING:
     from cloudllm.store.conversations import Entry
@@ -43,12 +43,11 @@ def title(entry: Entry) -> str:
 
 def summary(entry: Entry) -> str:
     """How long it is, and when something was said in it."""
-    noun = "turn" if entry.turns == 1 else "turns"
     marks = "".join(
         f" · {mark}" for mark, holds in (("broken off", entry.broken), ("open", entry.is_open))
         if holds
     )  # fmt: skip
-    return f"{entry.turns:,} {noun} · {moment(entry.updated)}{marks}"
+    return f"{counted(entry.turns, 'turn')} · {moment(entry.updated)}{marks}"
 
 
 def choice(entry: Entry) -> Choice:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wcwidth import wcswidth, wcwidth
-
 from cloudllm.calibration import Calibration
+from cloudllm.cells import cut, padded, width
 from cloudllm.context import Plan
 from cloudllm.messages import Attempt, Cost, Message, Usage
 from cloudllm.repl.wording import described, priced
@@ -92,29 +91,11 @@ def _cells(attempt: Attempt) -> tuple[str, ...]:
 
 def _table(rows: Sequence[tuple[str, ...]], *, right: Iterable[int]) -> list[str]:
     """Rows with their columns aligned, those in `right` at the right; all but the last fit."""
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     flush = set(right)
     lines = []
     for row in rows:
-        parts = []
-        for at, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            blanks = " " * (width - _width(cell))
-            parts.append(blanks + cell if at in flush else cell + blanks)
-        lines.append(_cut("  ".join(parts).rstrip()))
+        placed = enumerate(zip(row, widths, strict=True))
+        parts = (padded(cell, room, right=at in flush) for at, (cell, room) in placed)
+        lines.append(cut("  ".join(parts).rstrip(), _COLUMNS))
     return lines
-
-
-def _width(text: str) -> int:
-    return max(0, wcswidth(text))
-
-
-def _cut(line: str) -> str:
-    """As much of a line as fits on a narrow terminal."""
-    if _width(line) <= _COLUMNS:
-        return line
-    used = 0
-    for at, character in enumerate(line):
-        used += max(0, wcwidth(character))
-        if used >= _COLUMNS:
-            return f"{line[:at]}…"
-    return line

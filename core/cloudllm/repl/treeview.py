@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from cloudllm.repl.cells import cut
 from cloudllm.repl.transcript import SPEAKERS
-from cloudllm.repl.wording import state
+from cloudllm.repl.wording import NEWEST, earlier_left_out, state
 from cloudllm.store.conversations import Node, Tree
 
-NEWEST = 50  # messages; more would drive the newest ones off the scrollback of some terminals
 _DEEPEST = 8  # steps aside that are drawn
 _STEP = "  "
 _WAY_ON = "- "
@@ -41,8 +40,7 @@ def drawn(tree: Tree, columns: int | None = None, *, everything: bool = False) -
     ]
     lines = list(_lines(shown, numbers, tree.head, columns))
     if earlier := len(tree.nodes) - len(shown):
-        noun = "message" if earlier == 1 else "messages"
-        lines.insert(0, f"… {earlier:,} earlier {noun}; /tree all lists them, too")
+        lines.insert(0, earlier_left_out(earlier, "message", "/tree all"))
     return "\n".join(line if columns is None else cut(line, columns) for line in lines)
 
 

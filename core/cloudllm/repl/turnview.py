@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cloudllm import gateway
 from cloudllm.events import (
@@ -32,15 +32,23 @@ from cloudllm.settings.fields import Repl
 class TurnView:
     """Shows what comes of a message to `model`, or of a command, which may send several.
 
-    `shown` are the settings of what is. With `reasoning` the model's thoughts are shown, apart from
-    the answer; without it they are only waited for. Without `indicator` nothing moves while it is
-    waited.
+    `sent` is called when a request goes out. `shown` are the settings of what is. With `reasoning`
+    the model's thoughts are shown, apart from the answer; without it they are only waited for.
+    Without `indicator` nothing moves while it is waited.
     """
 
     def __init__(
-        self, app: ChatApp, model: str, command: str, *, shown: Repl, theme: Theme
+        self,
+        app: ChatApp,
+        model: str,
+        command: str,
+        *,
+        shown: Repl,
+        theme: Theme,
+        sent: Callable[[], None],
     ) -> None:
         self._app = app
+        self._sent = sent
         self._theme = theme
         self._markdown = shown.markdown
         self._command = command
@@ -59,6 +67,8 @@ class TurnView:
                 self._show(event)
             case ReasoningDelta() if self._reasoning:
                 self._show(event)
+            case RequestSent():
+                self._sent()
             case Trimmed():
                 self._notice(wording.trimmed_notice(event))
             case Retrying():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cloudllm import cells
 from cloudllm.pricing import dollars
 from cloudllm.repl.render.sanitize import clean
 from cloudllm.store.report import Line
@@ -28,7 +29,7 @@ def drawn(
 ) -> Iterator[str]:
     """A row for each line and one for all; with bars, where so many columns have room for them."""
     rows = [[heading, *_NUMBERS], *(_cells(line) for line in (*found, total))]
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cells.width, column)) for column in zip(*rows, strict=True)]
     kept, room = _kept(widths, columns)
     name, bar = _shares(widths[0], room)
     bars = [_bar(weight, bar, ascii_only=ascii_only) for weight in _weights(found)]
@@ -102,16 +103,8 @@ def _bar(weight: float, width: int, *, ascii_only: bool) -> str:
 
 def _cut(text: str, width: int, sign: str) -> str:
     """The text in exactly so many cells of a terminal."""
-    if _width(text) > width:
-        while _width(text) > width - len(sign):
+    if cells.width(text) > width:
+        while cells.width(text) > width - len(sign):
             text = text[:-1]
         text += sign
-    return text + " " * (width - _width(text))
-
-
-def _width(text: str) -> int:
-    if text.isascii():
-        return len(text)
-    from wcwidth import wcswidth  # noqa: PLC0415 - rarely needed
-
-    return max(0, wcswidth(text))
+    return text + " " * (width - cells.width(text))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cloudllm.events import FellBack, Retrying, Stalled, Summarizing, Trimmed
 from cloudllm.messages import Attempt, Cost, Message, Role, Status, Usage
+from cloudllm.words import counted
 
 STOPPED_AT_LENGTH = ("length", "max_tokens")
 """Finish reasons of a reply that is whole but for its end."""
@@ -15,6 +16,9 @@ _STATES = {
     Status.CANCELLED: "stopped",
     "streaming": "still coming in",
 }
+NEWEST = 50
+"""Items of a long list that are shown; more would drive these off the scrollback of some terminals."""
+
 EMPTY = "(an empty reply)"
 WAITING_ON = "Waiting on, whatever the deadlines say; Ctrl-C stops."
 
@@ -52,6 +56,11 @@ def closing(reply: Message, attempts: Sequence[Attempt], seconds: float) -> str:
     if len(attempts) > 1:
         parts.append(f"{len(attempts)} attempts")
     return " · ".join(parts)
+
+
+def earlier_left_out(count: int, noun: str, command: str) -> str:
+    """The line above the newest of a long list, of which so many are not shown."""
+    return f"… {counted(count, f'earlier {noun}')}; {command} lists them, too"
 
 
 def earlier_notice(history: Sequence[Message]) -> str | None:

@@ -46,7 +46,7 @@ class Conversations:
 
         Without a file there are none, and none is made.
         """
-        if not os.path.exists(self._store.path):  # noqa: PTH110 - Path's raises for some folders
+        if not self._is_there:
             return []
         with self._snapshot() as connection:
             return list(entries.newest(connection, self._alive, folder=folder, limit=limit))
@@ -56,7 +56,7 @@ class Conversations:
 
         Without a file there is none, and none is made.
         """
-        if not os.path.exists(self._store.path):  # noqa: PTH110 - Path's raises for some folders
+        if not self._is_there:
             return None
         with self._snapshot() as connection:
             return entries.last(connection, self._alive, folder)
@@ -66,7 +66,7 @@ class Conversations:
 
         It is no more as soon as a chat has gone on with it. To be asked after `recover`.
         """
-        if not os.path.exists(self._store.path):  # noqa: PTH110 - Path's raises for some folders
+        if not self._is_there:
             return None
         with self._snapshot() as connection:
             found = entries.last(connection, self._alive, folder)
@@ -94,7 +94,7 @@ class Conversations:
         """
         from cloudllm.store.search import search  # noqa: PLC0415 - rarely needed
 
-        if not os.path.exists(self._store.path):  # noqa: PTH110 - Path's raises for some folders
+        if not self._is_there:
             return []
         with self._snapshot() as connection:
             return search(connection, words, folder=folder, limit=limit)
@@ -195,7 +195,7 @@ class Conversations:
         A user message that nothing came to stays unanswered. Returns the conversations concerned.
         Without a file there are none, and none is made.
         """
-        if not os.path.exists(self._store.path):  # noqa: PTH110 - Path's raises for some folders
+        if not self._is_there:
             return []
         with self._snapshot() as connection:
             if not recovery.left(connection):
@@ -215,6 +215,11 @@ class Conversations:
         from cloudllm.store.retention import expire  # noqa: PLC0415 - rarely needed
 
         return expire(self._store, days, self._clock())
+
+    @property
+    def _is_there(self) -> bool:
+        """Is there a file? A look at it would make one."""
+        return os.path.exists(self._store.path)  # noqa: PTH110 - Path's raises for some folders
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

@@ -19,13 +19,13 @@ from cloudllm.repl.transcript import (
     overview,
     turns,
 )
+from cloudllm.repl.wording import NEWEST, earlier_left_out
 from cloudllm.threads import in_thread
-from cloudllm.words import quoted
+from cloudllm.words import counted, quoted
 
 _CODE = re.compile(r"code(?:\s*(\d{1,6}))?")
 _FORCE = "--force"
 _ALL = "all"
-_LISTED = 50  # turns; more would drive the newest ones off the scrollback of some terminals
 _files = FileNames()
 
 
@@ -39,17 +39,14 @@ async def _history(chat: Chat, argument: str) -> None:
         return
     number = turn_number("/history", argument)
     if number is None:
-        earlier = f"… {_earlier(len(spoken) - _LISTED)}\n" if len(spoken) > _LISTED else ""
-        chat.screen.output(f"{earlier}{overview(spoken[-_LISTED:], columns)}")
+        lines = [overview(spoken[-NEWEST:], columns)]
+        if (earlier := len(spoken) - NEWEST) > 0:
+            lines.insert(0, earlier_left_out(earlier, "turn", f"/history {_ALL}"))
+        chat.screen.output("\n".join(lines))
     elif not 1 <= number <= len(spoken):
         raise UsageError(f"there is no turn {number}; {_there(len(spoken))}")
     else:
         chat.screen.output(in_full(spoken[number - 1]))
-
-
-def _earlier(count: int) -> str:
-    noun = "turn" if count == 1 else "turns"
-    return f"{count:,} earlier {noun}; /history {_ALL} lists them, too"
 
 
 async def _numbers(chat: Chat, _typed: str) -> Iterable[Value]:
@@ -128,8 +125,8 @@ async def _save(chat: Chat, argument: str) -> None:
     archive = await exported.archive(chat)
     plugins = chat.registry.plugins
     path = await in_thread(partial(exported.write, plugins, name, archive, force=force))
-    noun = "message" if len(history) == 1 else "messages"
-    chat.screen.notice(f"Saved {len(history)} {noun} to {path}{exported.form(name)}.")
+    messages = counted(len(history), "message")
+    chat.screen.notice(f"Saved {messages} to {path}{exported.form(name)}.")
 
 
 def _file(argument: str) -> tuple[str, bool]:
